@@ -1,0 +1,136 @@
+/* Servers: a handler per client, as Python's socketserver, with limits, a clean stop and counters. */
+#ifndef WEIR_SERVER_H
+#define WEIR_SERVER_H
+
+#include <weir/datagram.h>
+#include <weir/loop.h>
+
+WEIR_BEGIN
+
+typedef struct weir_server weir_server;
+
+/* Serves one client. The connection is the server's: it is closed when the handler returns. */
+typedef void weir_stream_handler(weir_conn *conn, void *arg);
+
+/* Serves one datagram, valid until it returns; weir_reply answers it. */
+typedef void weir_datagram_handler(const weir_datagram *datagram, void *arg);
+
+typedef enum weir_model {
+    WEIR_MODEL_FIBER,     /* a fiber per client, on one loop per worker thread */
+    WEIR_MODEL_THREAD,    /* a thread per client */
+    WEIR_MODEL_ITERATIVE, /* one client after the other */
+} weir_model;
+
+/*
+ * How a server serves. Every zero is the default; a limit is switched off by -1 (numbers) or WEIR_FOREVER (times).
+ */
+typedef struct weir_server_options {
+    size_t size;
+    weir_model model;
+    int workers;                 /* default: the CPUs this process may use; iterative: 1 */
+    weir_backend backend;
+    const char *name;            /* in logs and of its fibers; default "weir" */
+    const char *scheme;          /* the scheme of short endpoints; default "tcp" */
+    int64_t max_connections;     /* at once; default 90 % of the descriptor limit: beyond it accepting pauses */
+    int64_t max_per_address;     /* at once from one address (IPv6: one /64); default 100; loopback exempt; more are closed */
+    int64_t idle_timeout;        /* nothing either way; default 5 min */
+    int64_t write_timeout;       /* the client takes no output; default 1 min */
+    int64_t message_timeout;     /* for a whole line, once begun, of weir_read_line and _until in its handlers; default 10 s */
+    int64_t lifetime;            /* of a connection; default WEIR_FOREVER */
+    int64_t line_limit;          /* what services allow a line or a message, in bytes; default 64 KiB */
+    int64_t drain_timeout;       /* how long weir_serve lets clients finish at SIGTERM; default 30 s */
+    int64_t replies_per_second;  /* answers to datagrams from one source a second; default 1,000; loopback exempt */
+    bool reply_to_any;           /* answer senders with ports below 1024, broadcast, multicast, one's own sockets: loops and reflection */
+    size_t stack_size;           /* of a fiber or thread; default 256 KiB */
+    weir_listen_options listen;  /* backlog, socket options (its size is not read) */
+    bool receive_packed;         /* udp: let the kernel coalesce (UDP_GRO) where it can */
+} weir_server_options;
+
+/* A server without endpoints yet. `options` may be NULL. Returns NULL with EINVAL or ENOMEM. */
+WEIR_API weir_server *weir_server_new(const weir_server_options *options);
+
+/*
+ * Adds an endpoint and what serves it; binds and listens at once, so that errors are told here. `endpoint` as in weir_listen;
+ * several workers share it. Descriptors handed over by systemd (LISTEN_FDS) for the same address are used in its place.
+ * 0, or -1 as weir_listen.
+ */
+WEIR_API int weir_server_add(weir_server *server, const char *endpoint, weir_stream_handler *handler, void *arg);
+WEIR_API int weir_server_add_datagrams(weir_server *server, const char *endpoint, weir_datagram_handler *handler,
+                                       void *arg);
+
+/* The number of addresses it serves, and the one at `index` in full notation. NULL past the end. */
+WEIR_API size_t weir_server_count(const weir_server *server);
+WEIR_API const char *weir_server_endpoint(const weir_server *server, size_t index);
+
+/* Starts its workers and returns. 0, or -1 with EAGAIN, ENOMEM, EMFILE, or the backend's error. */
+WEIR_API int weir_server_start(weir_server *server);
+
+/*
+ * Begins to stop, from any thread or fiber, its own handlers too: listeners close, what they had queued is still
+ * served, clients finish until `deadline`; then their calls fail with ECANCELED. Called again, the earlier deadline holds. Does not park.
+ */
+WEIR_API void weir_server_stop(weir_server *server, int64_t deadline);
+
+/* Waits until it has stopped. Parks. 0, or -1 with ETIMEDOUT, ECANCELED. Not from its own handlers (EDEADLK). */
+WEIR_API int weir_server_wait(weir_server *server, int64_t deadline);
+
+/* Stops at once if it runs, waits, frees. NULL is fine. */
+WEIR_API void weir_server_free(weir_server *server);
+
+/* What a server has done since it started. Sums over its workers, each exact, together not a snapshot. */
+typedef struct weir_counters {
+    uint64_t accepted;             /* connections */
+    uint64_t active;
+    uint64_t refused_limit;        /* times that accepting paused at max_connections */
+    uint64_t refused_address;      /* closed for max_per_address */
+    uint64_t refused_resources;    /* EMFILE, ENFILE, ENOMEM, ENOBUFS on accepting, or no fiber or thread for it */
+    uint64_t bytes_in, bytes_out;
+    uint64_t errors_reset, errors_idle, errors_write_timeout, errors_message_timeout, errors_lifetime, errors_other;
+    uint64_t cancelled;            /* cut by the drain's deadline */
+    uint64_t datagrams_in, datagrams_out;
+    uint64_t datagrams_truncated;
+    uint64_t datagrams_dropped;    /* by the kernel before we saw them: SO_MEMINFO */
+    uint64_t replies_refused;      /* weir_reply: not to be answered */
+    uint64_t replies_limited;      /* weir_reply: above replies_per_second */
+    uint64_t replies_failed;       /* weir_reply: the socket was full or refused */
+} weir_counters;
+
+WEIR_API void weir_server_counters(const weir_server *server, weir_counters *counters);
+
+/* The counters as one line of "name=value"s, of those that are not zero, or as a JSON object. Returns `text`. */
+WEIR_API char *weir_counters_text(const weir_counters *counters, bool json, char *text, size_t size);
+
+/* For services: the line_limit of the server that the calling handler runs in, in bytes; 64 KiB outside of one. */
+WEIR_API size_t weir_line_limit(void);
+
+/*
+ * A whole program's main: serves until SIGTERM or SIGINT, drains, and returns an exit status: 0, or 1 after one line on
+ * stderr. On the way it raises the descriptor limit to the hard one, ignores SIGPIPE, prints a line an endpoint when ready
+ * ("weir: echo on tcp://127.0.0.1:8000"), tells systemd, prints the counters at SIGUSR1, names the handler whose stack
+ * overflows; a second signal ends at once. Python's serve_forever.
+ */
+WEIR_API int weir_serve(const char *endpoint, weir_stream_handler *handler, void *arg,
+                        const weir_server_options *options);
+WEIR_API int weir_serve_datagrams(const char *endpoint, weir_datagram_handler *handler, void *arg,
+                                  const weir_server_options *options);
+
+typedef struct weir_run_options {
+    size_t size;
+    int ready_fd;          /* written to and closed when every server is ready; 0 none (descriptors 0 to 2 are reserved) */
+    int processes;         /* above 1: that many supervised processes behind SO_REUSEPORT in place of one */
+    int64_t drain_timeout; /* default 30 s */
+    bool log_json;
+    void (*ready)(void *arg); /* called once when everything listens; `arg` */
+    void (*reload)(void *arg); /* at SIGHUP; NULL: SIGHUP is left alone */
+    void *arg;
+} weir_run_options;
+
+/*
+ * The same for servers that the caller has made and added endpoints to: prepares the process, starts them, runs until a
+ * signal, drains, leaves the servers to the caller. Returns 0, or -1 with an error. Call it from main, before other threads start.
+ */
+WEIR_API int weir_run_servers(weir_server *const *servers, size_t count, const weir_run_options *options);
+
+WEIR_END
+
+#endif

@@ -1,0 +1,47 @@
+/* Services: what `weir serve NAME` and `weir run` offer; a service is one weir_service in a file of its own. */
+#ifndef WEIR_SERVICE_H
+#define WEIR_SERVICE_H
+
+#include <weir/option.h>
+#include <weir/server.h>
+
+WEIR_BEGIN
+
+typedef struct weir_service {
+    size_t size;                     /* sizeof(weir_service) */
+    const char *name;                /* "echo" */
+    const char *summary;             /* one line: "sends back what it receives" */
+    const char *description;         /* paragraphs for --help and the manual */
+    const char *const *transports;   /* "tcp", "udp", "unix", "unix-datagram"; NULL-terminated; the first is the default scheme */
+    const char *const *endpoints;    /* the default ones; NULL-terminated */
+    const char *const *examples;     /* pairs: a command line, what it does; NULL-terminated */
+    const char *try_line;            /* a line to try it, with %s for the endpoint: "echo hello | weir ask %s" */
+    const weir_option *options;      /* the service's own; NULL: none */
+    size_t settings_size;            /* of the struct that `options` fills; it is the `arg` of the handlers unless start sets another */
+    weir_stream_handler *stream;     /* NULL: no streams */
+    weir_datagram_handler *datagram; /* NULL: no datagrams */
+    /* Before anything listens; may replace *arg (at first the settings). 0, or -1 with an error. NULL: nothing to do. */
+    int (*start)(void *settings, const weir_server_options *options, void **arg);
+    /* After the last client is gone. NULL: nothing to do. */
+    void (*stop)(void *arg);
+} weir_service;
+
+/* Adds a service to those of weir_service_find, for programs with services of their own. 0, or -1 with EEXIST, EINVAL, ENOMEM. */
+WEIR_API int weir_service_register(const weir_service *service);
+
+/* The service of that name, or NULL. The one at `index`, in the order of registration, NULL past the end. */
+WEIR_API const weir_service *weir_service_find(const char *name);
+WEIR_API const weir_service *weir_service_at(size_t index);
+
+/* Whether a service can be reached by what an endpoint is. */
+WEIR_API bool weir_service_takes(const weir_service *service, const weir_endpoint *endpoint);
+
+/* Adds an endpoint to a server with the handler of the service that fits it. 0, or -1 as weir_server_add, or EPROTONOSUPPORT of kind USAGE. */
+WEIR_API int weir_server_add_service(weir_server *server, const weir_service *service, const char *endpoint, void *arg);
+
+/* The limits of every server as an option table over weir_server_options: --max-connections, --idle-timeout, --workers, --model, ... */
+WEIR_API extern const weir_option weir_server_option_table[];
+
+WEIR_END
+
+#endif

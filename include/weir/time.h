@@ -1,0 +1,32 @@
+/* Clocks and durations. */
+#ifndef WEIR_TIME_H
+#define WEIR_TIME_H
+
+#include <weir/api.h>
+
+WEIR_BEGIN
+
+/* The monotonic clock in nanoseconds: what deadlines are measured by. In the simulator it is the virtual clock. */
+WEIR_API int64_t weir_now(void);
+
+/* The wall clock: nanoseconds since 1970-01-01 00:00 UTC. It may jump; never measure with it. */
+WEIR_API int64_t weir_wall_clock(void);
+
+/*
+ * The deadline that lies `timeout` nanoseconds from now: WEIR_FOREVER stays WEIR_FOREVER, a zero or negative
+ * timeout is WEIR_NOW, and what would overflow is WEIR_FOREVER.
+ */
+WEIR_API int64_t weir_deadline(int64_t timeout);
+
+/*
+ * Reads a duration as people write it: "500ms", "3s", "2m", "1h", "20us", "7ns", a bare number is seconds,
+ * fractions allowed ("1.5s"); "never" is WEIR_FOREVER. Returns 0, or -1 with EINVAL (not a duration) or ERANGE.
+ */
+WEIR_API int weir_parse_duration(const char *text, int64_t *duration);
+
+/* Reads a size in bytes: "64k", "1M", "2G" (powers of 1024), or a bare number. Returns 0, or -1 with EINVAL or ERANGE. */
+WEIR_API int weir_parse_size(const char *text, uint64_t *bytes);
+
+WEIR_END
+
+#endif
