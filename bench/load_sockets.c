@@ -1,5 +1,4 @@
 /* What every kind of load needs: sockets towards the server, epoll, and bytes to send. */
-#define _GNU_SOURCE
 #include "load.h"
 
 #include <arpa/inet.h>

@@ -1,5 +1,4 @@
 /* What another process has used; see process.h. */
-#define _GNU_SOURCE
 #include "process.h"
 
 #include <stdio.h>

@@ -1,5 +1,4 @@
 /* What every peer does before its loop begins; see common.h. */
-#define _GNU_SOURCE
 #include "common.h"
 
 #include <arpa/inet.h>

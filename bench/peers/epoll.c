@@ -3,7 +3,6 @@
  * the answer sent at once. Only what the socket refused is copied aside; until it is gone the
  * connection is not read, so a slow client holds at most one buffer.
  */
-#define _GNU_SOURCE
 #include "common.h"
 
 #include <errno.h>

@@ -3,7 +3,6 @@
  * connection, each into or out of the connection's own 64 KiB. All that a turn of the loop queues
  * goes in with the system call that waits for the next completions.
  */
-#define _GNU_SOURCE
 #include "common.h"
 
 #include <errno.h>
