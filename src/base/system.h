@@ -51,7 +51,8 @@ struct weir__system {
 
     /* descriptors */
     int (*close)(int fd);
-    int (*poll)(struct pollfd *descriptors, nfds_t count, int64_t timeout_ns); /* as ppoll without a mask; negative: for ever */
+    /* As ppoll(2) without a mask; a negative time-out waits for ever. */
+    int (*poll)(struct pollfd *descriptors, nfds_t count, int64_t timeout_ns);
     ssize_t (*read)(int fd, void *buffer, size_t size);
     ssize_t (*write)(int fd, const void *data, size_t size);
     ssize_t (*pread)(int fd, void *buffer, size_t size, off_t offset);
