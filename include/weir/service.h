@@ -24,6 +24,11 @@ typedef struct weir_service {
     int (*start)(void *settings, const weir_server_options *options, void **arg);
     /* After the last client is gone. NULL: nothing to do. */
     void (*stop)(void *arg);
+    /*
+     * Whether what start made suits an endpoint: weir_server_add_service asks before it binds. 0, or -1 with an error of
+     * kind USAGE. NULL: it always does.
+     */
+    int (*check)(void *arg, const weir_endpoint *endpoint);
 } weir_service;
 
 /* Adds a service to those of weir_service_find, for programs with services of their own. 0, or -1 with EEXIST, EINVAL, ENOMEM. */

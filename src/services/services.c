@@ -1,0 +1,14 @@
+/* The list of built-in services: a new one is one file and one row here. */
+#include "services.h"
+
+static const weir_service *const built_in[] = {
+    &echo_service,
+};
+
+int services_register(void)
+{
+    for (size_t i = 0; i < sizeof built_in / sizeof *built_in; i++)
+        if (weir_service_register(built_in[i]) < 0)
+            return -1;
+    return 0;
+}

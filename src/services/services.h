@@ -1,0 +1,12 @@
+/* The services that the program has built in. */
+#ifndef SERVICES_SERVICES_H
+#define SERVICES_SERVICES_H
+
+#include <weir/service.h>
+
+extern const weir_service echo_service;
+
+/* Registers all of them. 0, or -1 as weir_service_register. */
+int services_register(void);
+
+#endif
