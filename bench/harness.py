@@ -12,7 +12,7 @@ from pathlib import Path
 BENCH = Path(__file__).resolve().parent
 READY = re.compile(rb"(?:^ready |echo on \w+://127\.0\.0\.1:)(\d+)", re.MULTILINE)
 READY_SECONDS = 10
-LOAD_PATIENCE = 120
+LOAD_PATIENCE = 60  # beyond the time it is told to take
 
 
 class Failed(Exception):
@@ -86,7 +86,7 @@ def run_load(work, port, server_pid, cpu, options):
         command += ["--connections", str(options.idle_connections)]
     process = pinned(command, cpu, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
-        output, complaints = process.communicate(timeout=LOAD_PATIENCE)
+        output, complaints = process.communicate(timeout=options.seconds + options.warmup + LOAD_PATIENCE)
     except subprocess.TimeoutExpired:
         raise Failed("the load did not end") from None
     finally:

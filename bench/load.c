@@ -15,6 +15,8 @@
 
 #include "process.h"
 
+enum { MOST_TOLD = 5 };
+
 struct load_options options = {.connections = 64, .size = 64, .depth = 1, .seconds = 3, .warmup = 0.5};
 struct load_result result;
 
@@ -22,16 +24,15 @@ static int64_t measure_from, measure_until;
 static bool measuring;
 static double cpu_at_start;
 
-static const char usage[] =
-    "usage: load tcp|udp HOST PORT [options]\n"
-    "  --connections N   clients at once (64)\n"
-    "  --size BYTES      a message (64)\n"
-    "  --seconds S       how long to measure (3)\n"
-    "  --warmup S        how long to load before that (0.5)\n"
-    "  --depth N         messages under way a connection (1)\n"
-    "  --churn           connect, one message, close, again\n"
-    "  --idle            one message a connection, then silence, then one more\n"
-    "  --watch PID       also tell what that process, the server, used\n";
+static const char usage[] = "usage: load tcp|udp HOST PORT [options]\n"
+                            "  --connections N   clients at once (64)\n"
+                            "  --size BYTES      a message (64)\n"
+                            "  --seconds S       how long to measure (3)\n"
+                            "  --warmup S        how long to load before that (0.5)\n"
+                            "  --depth N         messages under way a connection (1)\n"
+                            "  --churn           connect, one message, close, again\n"
+                            "  --idle            one message a connection, then silence, then one more\n"
+                            "  --watch PID       also tell what that process, the server, used\n";
 
 _Noreturn void fail(const char *step)
 {
@@ -95,8 +96,8 @@ void count_message(int64_t start, int64_t time)
 
 void count_error(const char *what)
 {
-    if (result.errors++ < 5)
-        fprintf(stderr, "load: %s: %s\n", what, errno ? strerror(errno) : "wrong");
+    if (result.errors++ < MOST_TOLD)
+        fprintf(stderr, errno ? "load: %s: %s\n" : "load: %s\n", what, strerror(errno));
 }
 
 static double number(const char *text, double least)
@@ -111,15 +112,32 @@ static double number(const char *text, double least)
 static void read_option(int option)
 {
     switch (option) {
-    case 'c': options.connections = (unsigned)number(optarg, 1); break;
-    case 's': options.size = (size_t)number(optarg, 1); break;
-    case 't': options.seconds = number(optarg, 0); break;
-    case 'w': options.warmup = number(optarg, 0); break;
-    case 'd': options.depth = (unsigned)number(optarg, 1); break;
-    case 'p': options.watched = (pid_t)number(optarg, 1); break;
-    case 'r': options.kind = LOAD_CHURN; break;
-    case 'i': options.kind = LOAD_IDLE; break;
-    default: wrong_usage();
+    case 'c':
+        options.connections = (unsigned)number(optarg, 1);
+        break;
+    case 's':
+        options.size = (size_t)number(optarg, 1);
+        break;
+    case 't':
+        options.seconds = number(optarg, 0);
+        break;
+    case 'w':
+        options.warmup = number(optarg, 0);
+        break;
+    case 'd':
+        options.depth = (unsigned)number(optarg, 1);
+        break;
+    case 'p':
+        options.watched = (pid_t)number(optarg, 1);
+        break;
+    case 'r':
+        options.kind = LOAD_CHURN;
+        break;
+    case 'i':
+        options.kind = LOAD_IDLE;
+        break;
+    default:
+        wrong_usage();
     }
 }
 
@@ -128,8 +146,7 @@ static void read_server(const char *host, const char *port)
 {
     options.server.sin_family = AF_INET;
     options.server.sin_port = htons((uint16_t)number(port, 1));
-    if (inet_pton(AF_INET, host, &options.server.sin_addr) != 1 ||
-        ntohl(options.server.sin_addr.s_addr) >> 24 != 127) {
+    if (inet_pton(AF_INET, host, &options.server.sin_addr) != 1 || ntohl(options.server.sin_addr.s_addr) >> 24 != 127) {
         fprintf(stderr, "load: %s: not an address in 127.0.0.0/8\n", host);
         exit(2);
     }
@@ -164,8 +181,8 @@ static void raise_descriptor_limit(void)
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_cur < options.connections + 16) {
-        fprintf(stderr, "load: %u connections need more than the %lu descriptors allowed\n",
-                options.connections, (unsigned long)limit.rlim_cur);
+        fprintf(stderr, "load: %u connections need more than the %lu descriptors allowed\n", options.connections,
+                (unsigned long)limit.rlim_cur);
         exit(1);
     }
 }
@@ -190,11 +207,10 @@ static void print_result(void)
     static const char *const names[] = {"tcp", "udp", "churn", "idle"};
     printf("{\"load\": \"%s\", \"connections\": %u, \"size\": %zu, \"depth\": %u, ", names[options.kind],
            options.connections, options.size, options.depth);
-    printf("\"messages\": %lu, \"seconds\": %.6f, \"rate\": %.1f, \"errors\": %lu, \"lost\": %lu, ",
-           result.messages, result.seconds, result.seconds > 0 ? (double)result.messages / result.seconds : 0,
-           result.errors, result.lost);
-    printf("\"p50\": %.1f, \"p99\": %.1f, \"p99.9\": %.1f", microseconds(0.5), microseconds(0.99),
-           microseconds(0.999));
+    printf("\"messages\": %lu, \"seconds\": %.6f, \"rate\": %.1f, \"errors\": %lu, \"lost\": %lu, ", result.messages,
+           result.seconds, result.seconds > 0 ? (double)result.messages / result.seconds : 0, result.errors,
+           result.lost);
+    printf("\"p50\": %.1f, \"p99\": %.1f, \"p99.9\": %.1f", microseconds(0.5), microseconds(0.99), microseconds(0.999));
     print_watched();
     puts("}");
 }
@@ -206,6 +222,8 @@ int main(int argc, char **argv)
     raise_descriptor_limit();
     make_pattern();
     runs[options.kind]();
+    if (measuring) /* every connection broke before the time was over */
+        stop_measuring(now());
     print_result();
     return result.errors > 0 || result.messages == 0;
 }

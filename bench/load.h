@@ -31,10 +31,10 @@ struct load_result {
     uint64_t errors;   /* wrong bytes, resets, refused connections */
     uint64_t lost;     /* datagrams without an answer */
     double seconds;
-    double server_cpu;               /* seconds, within the measured time */
-    long server_rss_before;          /* KiB, before the first connection */
-    long server_rss_after;           /* KiB, with all of them idle */
-    struct histogram latency;        /* nanoseconds */
+    double server_cpu;        /* seconds, within the measured time */
+    long server_rss_before;   /* KiB, before the first connection */
+    long server_rss_after;    /* KiB, with all of them idle */
+    struct histogram latency; /* nanoseconds */
 };
 
 extern struct load_options options;
@@ -56,7 +56,7 @@ bool clock_tick(int64_t time);
 /* Counts a message that took from start to time, where it falls into the measured time. */
 void count_message(int64_t start, int64_t time);
 
-/* Counts an error and says what it was, the first few times. */
+/* Counts an error and says what it was, with errno's reason unless that is 0, the first few times. */
 void count_error(const char *what);
 
 /* Ends the program with a line that names the step and errno's reason. */

@@ -55,7 +55,7 @@ static void receive(struct port *p, int64_t time)
     errno = 0;
     if ((size_t)got != options.size || number >= p->next ||
         memcmp(buffer + sizeof number, pattern(number), options.size - sizeof number) != 0) {
-        count_error("echo");
+        count_error("an echo differs from what was sent");
         return;
     }
     int64_t *started = &p->started[number % options.depth];

@@ -94,7 +94,7 @@ enum stream_state stream_receive(struct stream *s, uint64_t limit)
     for (size_t at = 0; at < (size_t)got;) {
         size_t part = s->echoed < s->allowed ? check(s, buffer + at, (size_t)got - at) : 0;
         if (part == 0)
-            return broken("echo", 0);
+            return broken("an echo differs from what was sent", 0);
         at += part;
         if (s->echoed_bytes == options.size)
             finish_message(s, limit, time);

@@ -9,12 +9,12 @@
 
 struct stream {
     int fd;
-    bool wants_room; /* the socket refused bytes; epoll waits for room */
-    uint64_t first;  /* number of the connection's first message */
-    uint64_t allowed; /* messages it may have begun to send */
-    uint64_t sent, echoed; /* messages gone and come back whole */
+    bool wants_room;                 /* the socket refused bytes; epoll waits for room */
+    uint64_t first;                  /* number of the connection's first message */
+    uint64_t allowed;                /* messages it may have begun to send */
+    uint64_t sent, echoed;           /* messages gone and come back whole */
     size_t sent_bytes, echoed_bytes; /* of the one under way each */
-    int64_t *started; /* when each message under way was begun, by number modulo depth */
+    int64_t *started;                /* when each message under way was begun, by number modulo depth */
 };
 
 enum stream_state { STREAM_OPEN, STREAM_BROKEN };

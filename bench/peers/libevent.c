@@ -47,8 +47,8 @@ static void on_event(struct bufferevent *client, short events, void *argument)
         bufferevent_free(client);
 }
 
-static void on_accepted(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
-                        int length, void *argument)
+static void on_accepted(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address, int length,
+                        void *argument)
 {
     (void)address;
     (void)length;
@@ -72,8 +72,8 @@ int main(int argc, char **argv)
     struct sockaddr_in address = peer_address(argc, argv);
     struct event_base *base = event_base_new();
     struct evconnlistener *listener =
-        base ? evconnlistener_new_bind(base, on_accepted, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE,
-                                       PEER_BACKLOG, (struct sockaddr *)&address, sizeof address)
+        base ? evconnlistener_new_bind(base, on_accepted, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, PEER_BACKLOG,
+                                       (struct sockaddr *)&address, sizeof address)
              : NULL;
     if (!listener)
         peer_fail("evconnlistener_new_bind");

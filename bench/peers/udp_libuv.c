@@ -15,8 +15,8 @@ static void lend(uv_handle_t *handle, size_t suggested, uv_buf_t *lent)
     *lent = uv_buf_init(buffer, sizeof buffer);
 }
 
-static void on_datagram(uv_udp_t *socket, ssize_t got, const uv_buf_t *received,
-                        const struct sockaddr *sender, unsigned flags)
+static void on_datagram(uv_udp_t *socket, ssize_t got, const uv_buf_t *received, const struct sockaddr *sender,
+                        unsigned flags)
 {
     (void)flags;
     if (got < 0 || !sender)
@@ -32,8 +32,8 @@ int main(int argc, char **argv)
     uv_udp_t socket;
     uv_os_fd_t fd;
     uv_udp_init(loop, &socket);
-    if (uv_udp_bind(&socket, (struct sockaddr *)&address, 0) < 0 ||
-        uv_udp_recv_start(&socket, lend, on_datagram) < 0 || uv_fileno((uv_handle_t *)&socket, &fd) < 0)
+    if (uv_udp_bind(&socket, (struct sockaddr *)&address, 0) < 0 || uv_udp_recv_start(&socket, lend, on_datagram) < 0 ||
+        uv_fileno((uv_handle_t *)&socket, &fd) < 0)
         peer_fail("uv_udp_bind");
     peer_ready(fd);
     return uv_run(loop, UV_RUN_DEFAULT);

@@ -2,6 +2,9 @@
  * TCP echo by hand on io_uring: multishot accept, then one receive and one send at a time a
  * connection, each into or out of the connection's own 64 KiB. All that a turn of the loop queues
  * goes in with the system call that waits for the next completions.
+ *
+ * Tried and no cheaper: the receive linked behind its send, direct descriptors, buffers a power of
+ * two apart, and a poll SQE followed by plain recv and send.
  */
 #include "common.h"
 
@@ -119,8 +122,8 @@ static void allocate(void)
     struct rlimit limit;
     getrlimit(RLIMIT_NOFILE, &limit);
     conns = calloc(limit.rlim_cur, sizeof *conns);
-    buffers = mmap(NULL, limit.rlim_cur * STRIDE, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    buffers =
+        mmap(NULL, limit.rlim_cur * STRIDE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (!conns || buffers == MAP_FAILED)
         peer_fail("memory for connections");
     madvise(buffers, limit.rlim_cur * STRIDE, MADV_NOHUGEPAGE);
@@ -150,7 +153,8 @@ int main(int argc, char **argv)
         struct io_uring_cqe *cqe;
         unsigned head, seen = 0;
         io_uring_submit_and_wait(&ring, 1);
-        io_uring_for_each_cqe(&ring, head, cqe) {
+        io_uring_for_each_cqe(&ring, head, cqe)
+        {
             dispatch(listener, cqe);
             seen++;
         }
