@@ -102,7 +102,8 @@ def about(options):
     return {
         "Machine": f"{processor()}, {os.cpu_count()} CPUs, Linux {platform.release()}",
         "Command": f"`bench/run.py {shlex.join(sys.argv[1:])}`".replace(" `", "`"),
-        "Rounds": f"{options.rounds}, interleaved, {options.seconds:g} s each; the server on one CPU, the load on another",
+        "Rounds": f"{options.rounds}, interleaved, {options.seconds:g} s each; the server on one CPU, the load on "
+                  "another",
         "Load average at the start": f"{os.getloadavg()[0]:.2f} (above 0.5, others were working on the same CPUs)",
         "Date": time.strftime("%Y-%m-%d"),
     }
@@ -119,8 +120,11 @@ def write(directory, results, circumstances):
 
 def main():
     # Ending by an exception lets the harness stop what it started.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(1))
     options = arguments()
+    if not Path(options.build, "bench", "load").is_file():
+        sys.exit(f"run.py: {options.build}/bench/load is not built: meson configure {options.build} -Dbench=true")
     circumstances = about(options)
     results = measure_all(options)
     if not results:
