@@ -27,13 +27,30 @@ static void on_written(uv_write_t *request, int status)
     free(answer);
 }
 
+static void on_shut(uv_shutdown_t *request, int status)
+{
+    (void)status;
+    server_drop(request->handle);
+    free(request);
+}
+
+/* A client that has only stopped sending still gets what it is owed; uv_close would discard it. */
+static void finish(uv_stream_t *client)
+{
+    uv_shutdown_t *request = uv_stream_get_write_queue_size(client) ? malloc(sizeof *request) : NULL;
+    if (!request || uv_shutdown(request, client, on_shut) < 0) {
+        free(request);
+        server_drop(client);
+    }
+}
+
 static void on_read(uv_stream_t *client, ssize_t got, const uv_buf_t *received)
 {
     struct answer *answer = got > 0 ? malloc(sizeof *answer) : NULL;
     if (!answer) {
         free(received->base);
         if (got < 0)
-            server_drop(client);
+            finish(client);
         return;
     }
     answer->buffer = uv_buf_init(received->base, (unsigned)got);
