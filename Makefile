@@ -1,0 +1,72 @@
+# For people; meson does the building. `make` alone says what there is.
+BUILD ?= build
+export CC
+
+.PHONY: help build run test check check-format check-floors check-scripts check-lint check-variants check-aarch64 \
+	bench install clean
+
+help:
+	@echo 'make build     build the library and the program, $(BUILD)/weir'
+	@echo 'make run       start every service on its default endpoint'
+	@echo 'make test      run the tests'
+	@echo 'make check     format, floors, linters, both compilers, sanitizers, valgrind, aarch64'
+	@echo 'make bench     measure beside the peers, into docs/performance.md'
+	@echo 'make install   install below /usr/local (or PREFIX=…, and DESTDIR=…)'
+	@echo 'make clean     remove what was built'
+	@echo 'Missing Debian packages are installed on the way.'
+
+build:
+	@scripts/setup build
+	@scripts/build $(BUILD)
+
+run: build
+	@$(BUILD)/weir run
+
+test:
+	@scripts/setup build test
+	@scripts/build $(BUILD) -Dtests=enabled
+	@scripts/test --build $(BUILD)
+
+check: check-format check-floors check-scripts check-lint check-variants check-aarch64
+
+check-setup:
+	@scripts/setup build test check cross
+
+check-format: check-setup
+	scripts/check-format
+
+check-floors:
+	scripts/check-floors
+
+check-scripts: check-setup
+	shellcheck .ci/run $$(grep -l '^#!/bin/\(ba\)\?sh' scripts/*)
+
+check-lint: check-setup
+	scripts/variant build clang
+	scripts/check-lint
+
+check-variants: check-setup
+	scripts/variant build gcc
+	scripts/variant build clang
+	scripts/variant build asan
+	scripts/variant build tsan
+	scripts/variant test gcc
+	scripts/variant test asan
+	scripts/variant test tsan
+	scripts/variant test valgrind
+
+check-aarch64: check-setup
+	scripts/test-aarch64
+
+bench:
+	@scripts/setup build bench
+	@scripts/build build-bench -Dbench=true
+	python3 bench/run.py --build build-bench --write docs
+
+install: build
+	$(if $(PREFIX),meson configure $(BUILD) -Dprefix=$(PREFIX))
+	DESTDIR=$(DESTDIR) meson install -C $(BUILD)
+	@test -n '$(DESTDIR)' || test "$$(id -u)" != 0 || ldconfig
+
+clean:
+	rm -rf build build-*
