@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/random.h>
 #include <sys/sendfile.h>
@@ -107,9 +110,39 @@ static ssize_t kernel_write_nowait(int fd, const void *data, size_t size)
     return pwritev2(fd, &piece, 1, -1, RWF_NOWAIT);
 }
 
+static ssize_t kernel_write_flags(int fd, const void *data, size_t size, int flags)
+{
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+    return pwritev2(fd, &piece, 1, -1, flags);
+}
+
 static int kernel_fcntl(int fd, int command, int argument)
 {
     return fcntl(fd, command, argument);
+}
+
+static int kernel_ioctl(int fd, unsigned long request, void *argument)
+{
+    return ioctl(fd, request, argument);
+}
+
+static int kernel_sigmask(int how, const sigset_t *set, sigset_t *before)
+{
+    int number = pthread_sigmask(how, set, before);
+    if (number == 0)
+        return 0;
+    errno = number;
+    return -1;
+}
+
+static pid_t kernel_clone(int (*function)(void *arg), void *stack, int flags, void *arg, int *pidfd)
+{
+    return clone(function, stack, flags, arg, pidfd);
+}
+
+static int kernel_getrlimit(int resource, struct rlimit *limit)
+{
+    return getrlimit(resource, limit);
 }
 
 static int kernel_open(const char *path, int flags, mode_t mode)
@@ -152,7 +185,9 @@ const struct weir__system weir__kernel = {
     .pwrite = pwrite,
     .read_nowait = kernel_read_nowait,
     .write_nowait = kernel_write_nowait,
+    .write_flags = kernel_write_flags,
     .fcntl = kernel_fcntl,
+    .ioctl = kernel_ioctl,
     .eventfd = eventfd,
     .pipe2 = pipe2,
 
@@ -164,5 +199,13 @@ const struct weir__system weir__kernel = {
     .fdatasync = fdatasync,
 
     .signalfd = signalfd,
+    .sigmask = kernel_sigmask,
+    .sigpending = sigpending,
+    .sigtimedwait = sigtimedwait,
     .pidfd_open = pidfd_open,
+    .clone = kernel_clone,
+    .waitid = waitid,
+    .kill = kill,
+    .getpid = getpid,
+    .getrlimit = kernel_getrlimit,
 };

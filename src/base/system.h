@@ -11,10 +11,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <weir/endpoint.h>
 
 struct addrinfo;
@@ -60,7 +63,10 @@ struct weir__system {
     /* One read or write that does not wait, whatever the flags of the descriptor: EAGAIN, or EOPNOTSUPP where the kernel cannot (RWF_NOWAIT). */
     ssize_t (*read_nowait)(int fd, void *buffer, size_t size);
     ssize_t (*write_nowait)(int fd, const void *data, size_t size);
+    /* pwritev2(2) of one piece at the file's own position, with its RWF_ flags. */
+    ssize_t (*write_flags)(int fd, const void *data, size_t size, int flags);
     int (*fcntl)(int fd, int command, int argument);
+    int (*ioctl)(int fd, unsigned long request, void *argument);
     int (*eventfd)(unsigned initial, int flags);
     int (*pipe2)(int pair[2], int flags);
 
@@ -74,7 +80,16 @@ struct weir__system {
 
     /* processes and signals */
     int (*signalfd)(int fd, const sigset_t *mask, int flags);
+    int (*sigmask)(int how, const sigset_t *set, sigset_t *before); /* of the calling thread */
+    int (*sigpending)(sigset_t *set);
+    int (*sigtimedwait)(const sigset_t *set, siginfo_t *info, const struct timespec *timeout);
     int (*pidfd_open)(pid_t pid, unsigned flags);
+    /* As clone(2): the child runs function(arg) on a stack that ends at `stack`; *pidfd is set with CLONE_PIDFD. */
+    pid_t (*clone)(int (*function)(void *arg), void *stack, int flags, void *arg, int *pidfd);
+    int (*waitid)(idtype_t type, id_t id, siginfo_t *info, int options);
+    int (*kill)(pid_t pid, int signal);
+    pid_t (*getpid)(void);
+    int (*getrlimit)(int resource, struct rlimit *limit);
 };
 
 extern const struct weir__system weir__kernel;
