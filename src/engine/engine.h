@@ -19,6 +19,12 @@
 
 #include "base/system.h"
 
+/* Something to be run by a loop: a member of what it is about. */
+struct weir__task {
+    struct weir__task *next;
+    void (*function)(struct weir__task *task);
+};
+
 struct weir__waiter;
 typedef _Atomic(struct weir__waiter *) weir__slot;
 
@@ -29,8 +35,10 @@ struct weir__waiter *weir__waiter_self(void);
  * Waiting, in three steps: weir__wait_begin publishes the caller in the slot (which must be empty); the caller then looks
  * at its condition once more; then either weir__wait_park waits until somebody took it out of the slot, or
  * weir__wait_abandon takes it out again because there is nothing to wait for.
+ * Begin returns false where nothing was published (a thread that got no descriptor to wait with, errno says why; or a slot
+ * that was finished): there is nothing to abandon or to park for then.
  */
-void weir__wait_begin(weir__slot *slot);
+bool weir__wait_begin(weir__slot *slot);
 void weir__wait_abandon(weir__slot *slot);
 
 /*
@@ -58,9 +66,15 @@ struct weir__watch {
     int fd;
     uint8_t ready;         /* home loop's thread only */
     uint8_t hangup;        /* an end or error was seen: reading never waits again */
-    uint8_t armed;         /* the backend's: registered, cancelling */
+    uint8_t armed;         /* the backend's: what is registered */
+    uint8_t closing : 1;   /* weir__watch_close was called */
+    uint8_t close_fd : 1;  /* and the descriptor is to be closed with it */
+    uint8_t foreign : 1;   /* made for one wait, see watch.c */
     _Atomic(weir_loop *) home;
-    weir__slot slot[2];    /* [0] who waits to read, [1] to write */
+    union {
+        weir__slot slot[2];        /* [0] who waits to read, [1] to write */
+        struct weir__task closer;  /* once nobody waits any more: the way to the home loop */
+    };
     void (*released)(struct weir__watch *); /* called on the home loop, when the backend holds it no more after weir__watch_close */
 };
 
@@ -78,8 +92,11 @@ int weir__watch_wait(struct weir__watch *watch, int direction, int64_t deadline,
 /* Whether a call in that direction is worth trying before waiting: false only if it is known that it would say EAGAIN. */
 bool weir__watch_maybe_ready(const struct weir__watch *watch, int direction);
 
-/* To be called when a call said EAGAIN, or took less than it asked for from a stream: until the next event it would say EAGAIN. */
+/* To be called when a call said EAGAIN: until the next event it would say it again. */
 void weir__watch_clear(struct weir__watch *watch, int direction);
+
+/* To be called when a read of a stream got less than it asked for: until the next event there is nothing, unless it has ended. */
+void weir__watch_drained(struct weir__watch *watch);
 
 /*
  * Ends the registration, closes the descriptor (if `close_fd`), and calls watch->released (if set) when the memory may go:
@@ -93,12 +110,12 @@ struct weir__acceptor {
     int fd;
     uint8_t armed;
     bool stopping;
+    struct weir__task stop_task;
     weir_loop *loop;
     /* On the loop's thread, outside of fibers (it may not park): a connection, non-blocking and close-on-exec; or -errno, after which accepting has stopped until started again. */
     void (*accepted)(struct weir__acceptor *acceptor, int fd_or_error);
     /* Once after weir__acceptor_stop, when no more will come. */
     void (*stopped)(struct weir__acceptor *acceptor);
-    struct weir__watch watch; /* epoll's */
 };
 
 /* Starts (again) on the calling thread's loop. 0 or -1. */
@@ -112,11 +129,7 @@ void weir__acceptor_stop(struct weir__acceptor *acceptor);
 /* The cached monotonic time of the calling fiber's loop (as of its last event), or the clock outside of loops. */
 int64_t weir__now(void);
 
-/* Runs function(arg) on the loop's thread, outside of fibers, soon. Any thread. `task` must live until then. */
-struct weir__task {
-    struct weir__task *next;
-    void (*function)(struct weir__task *task);
-};
+/* Runs the task's function on the loop's thread, outside of fibers, soon. Any thread. `task` must live until then. */
 void weir__loop_post(weir_loop *loop, struct weir__task *task);
 
 /* Makes weir_loop_run return when its fibers have ended even if acceptors are open, and keeps it running until then otherwise. */
@@ -131,7 +144,7 @@ enum { WEIR__LENT_LARGE = 65536, WEIR__LENT_SMALL = 2048 };
 
 /* Lends a buffer from the loop's (or thread's) pool: large while there are any, else small. NULL only without memory. */
 void *weir__lend(size_t *size);
-void weir__lend_return(void *buffer, size_t size);
+void weir__lend_return(void *buffer);
 
 /* Stack overflow: installs a SIGSEGV handler that names the fiber and passes on every other fault. */
 int weir__catch_overflow(void);

@@ -1,0 +1,69 @@
+/* A loop as the engine has it inside; one a thread. */
+#ifndef WEIR_ENGINE_LOOP_H
+#define WEIR_ENGINE_LOOP_H
+
+#include <pthread.h>
+
+#include "engine/backend.h"
+#include "engine/fiber.h"
+
+struct weir_loop {
+    const struct weir__backend *backend;
+    void *backend_state;
+    const struct weir__system *system;
+    int64_t now;                        /* the clock as of the last events */
+
+    struct weir__task *ready, **ready_end; /* the run queue: fibers, and tasks that were posted */
+    struct weir_fiber *running;
+    struct weir__context context;       /* of the loop itself while a fiber runs */
+    struct weir__list fibers;           /* all of them */
+    atomic_size_t fiber_count;          /* those in an inbox included */
+    size_t max_fibers;
+    size_t stack_size;
+    size_t holds;                       /* weir__loop_hold: what keeps weir_loop_run going beside fibers */
+    struct weir__timers timers;
+
+    void (*on_park)(void *arg);         /* of the running fiber */
+    void *on_park_arg;
+
+    /* From other threads. */
+    _Atomic(struct weir__task *) inbox; /* newest first */
+    atomic_bool notified;               /* wake_fd was written to and the inbox not yet emptied */
+    int wake_fd;
+    atomic_size_t references;           /* watches whose home it is, callers under way, and 1 for the living loop */
+    pthread_mutex_t lock;               /* of dead */
+    bool dead;                          /* freed by its owner; the memory stays until the last reference goes */
+
+    struct weir__lent_pool *lent;
+    struct weir__list loops;            /* every loop of the process, for debuggers */
+#if WEIR__TSAN
+    void *tsan_fiber;
+#endif
+#if WEIR__ASAN
+    const void *asan_stack;
+    size_t asan_stack_size;
+    void *asan_fake_stack;
+#endif
+};
+
+extern _Thread_local weir_loop *weir__loop_here __attribute__((tls_model("initial-exec")));
+
+/* Puts a task at the end of the run queue; on the loop's thread. */
+static inline void weir__loop_queue(weir_loop *loop, struct weir__task *task)
+{
+    task->next = NULL;
+    *loop->ready_end = task;
+    loop->ready_end = &task->next;
+}
+
+/* Keeps a loop's memory while somebody may still touch it. */
+void weir__loop_refer(weir_loop *loop);
+void weir__loop_release(weir_loop *loop);
+
+/* From now on weir_error() knows fibers. */
+void weir__errors_know_fibers(void);
+
+/* The pool of lent buffers; lend.c. */
+void weir__lent_pool_free(struct weir__lent_pool *pool);
+
+#endif

@@ -1,0 +1,201 @@
+/* Waiting: slots, and how fibers and threads park and are woken; the protocol is told in engine.h. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+
+#include "base/error.h"
+#include "engine/loop.h"
+
+struct weir__waiter weir__finished;
+
+static pthread_key_t thread_key;
+static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
+static _Thread_local struct weir__thread *thread_here;
+
+static void free_thread(void *value)
+{
+    struct weir__thread *thread = value;
+    weir__system()->close(thread->wake_fd);
+    weir__error_free(thread->waiter.error);
+    free(thread);
+}
+
+static void make_key(void)
+{
+    pthread_key_create(&thread_key, free_thread);
+}
+
+/* The calling thread's waiter, made at its first wait and freed when the thread ends. */
+static struct weir__thread *thread_self(void)
+{
+    if (thread_here)
+        return thread_here;
+    pthread_once(&thread_once, make_key);
+    struct weir__thread *thread = calloc(1, sizeof *thread);
+    if (!thread)
+        return NULL;
+    thread->waiter.kind = WEIR__THREAD;
+    thread->wake_fd = weir__system()->eventfd(0, EFD_CLOEXEC);
+    if (thread->wake_fd < 0 || pthread_setspecific(thread_key, thread)) {
+        if (thread->wake_fd >= 0)
+            weir__system()->close(thread->wake_fd);
+        free(thread);
+        return NULL;
+    }
+    return thread_here = thread;
+}
+
+struct weir__waiter *weir__waiter_self(void)
+{
+    struct weir_fiber *fiber = weir__fiber_running();
+    if (fiber)
+        return &fiber->waiter;
+    struct weir__thread *thread = thread_self();
+    return thread ? &thread->waiter : NULL;
+}
+
+/* Takes a certain waiter out of a slot. False: somebody else has taken it, and is about to wake it. */
+static bool withdraw(weir__slot *slot, struct weir__waiter *waiter)
+{
+    return atomic_compare_exchange_strong(slot, &waiter, NULL);
+}
+
+bool weir__wait_begin(weir__slot *slot)
+{
+    struct weir__waiter *self = weir__waiter_self(), *empty = NULL;
+    return self && atomic_compare_exchange_strong(slot, &empty, self);
+}
+
+/* Waits for the wake of somebody who has taken the caller out of its slot: it is under way. */
+static void absorb(struct weir__waiter *self)
+{
+    if (self->kind == WEIR__THREAD) {
+        uint64_t count;
+        while (weir__system()->read(((struct weir__thread *)self)->wake_fd, &count, sizeof count) < 0 && errno == EINTR)
+            ;
+        return;
+    }
+    struct weir_fiber *fiber = (struct weir_fiber *)self;
+    fiber->deadline = WEIR_FOREVER;
+    fiber->waiter.slot = NULL;
+    weir__fiber_leave(fiber);
+}
+
+void weir__wait_abandon(weir__slot *slot)
+{
+    struct weir__waiter *self = weir__waiter_self();
+    if (!withdraw(slot, self))
+        absorb(self);
+}
+
+static int give_up(weir__slot *slot, struct weir__waiter *self, int number)
+{
+    if (!withdraw(slot, self)) {
+        absorb(self);
+        return 0;
+    }
+    errno = number;
+    return -1;
+}
+
+static int fiber_park(struct weir_fiber *fiber, weir__slot *slot, int64_t deadline, bool cancellable)
+{
+    weir_loop *loop = fiber->loop;
+    if (cancellable && fiber->cancelled)
+        return give_up(slot, &fiber->waiter, ECANCELED);
+    if (deadline <= loop->now)
+        return give_up(slot, &fiber->waiter, ETIMEDOUT);
+    fiber->waiter.slot = slot;
+    fiber->cancellable = cancellable;
+    fiber->deadline = deadline;
+    fiber->timed_out = false;
+    /* A timer that is set for earlier is left: when it goes off it is set again, which is rarer than parking. */
+    if (deadline != WEIR_FOREVER && (!weir__timer_armed(&fiber->timer) || fiber->timer.expiry > deadline)) {
+        weir__timer_remove(&fiber->timer);
+        weir__timer_add(&loop->timers, &fiber->timer, deadline);
+    }
+    int saved = errno;
+    weir__fiber_leave(fiber);
+    errno = saved;
+    fiber->waiter.slot = NULL;
+    if (fiber->timed_out || (cancellable && fiber->cancelled)) {
+        errno = fiber->timed_out ? ETIMEDOUT : ECANCELED;
+        return -1;
+    }
+    return 0;
+}
+
+/* Parks a thread until it is woken, a descriptor (may be -1) has one of the events, or the deadline. */
+int weir__thread_park(weir__slot *slot, int fd, short events, int64_t deadline)
+{
+    const struct weir__system *system = weir__system();
+    struct weir__thread *thread = thread_self();
+    struct pollfd descriptors[2] = {{thread->wake_fd, POLLIN, 0}, {fd, events, 0}};
+    for (;;) {
+        int64_t left = deadline == WEIR_FOREVER ? -1 : deadline == WEIR_NOW ? 0 : deadline - system->monotonic();
+        if (left < 0 && deadline != WEIR_FOREVER)
+            left = 0;
+        int ready = system->poll(descriptors, fd < 0 ? 1 : 2, left);
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (!withdraw(slot, &thread->waiter)) {
+            absorb(&thread->waiter);
+            return 0;
+        }
+        if (ready == 0)
+            errno = ETIMEDOUT;
+        return ready > 0 ? 0 : -1;
+    }
+}
+
+int weir__wait_park(weir__slot *slot, int64_t deadline)
+{
+    struct weir_fiber *fiber = weir__fiber_running();
+    return fiber ? fiber_park(fiber, slot, deadline, true) : weir__thread_park(slot, -1, 0, deadline);
+}
+
+int weir__wait_park_uncancelled(weir__slot *slot, int64_t deadline)
+{
+    struct weir_fiber *fiber = weir__fiber_running();
+    return fiber ? fiber_park(fiber, slot, deadline, false) : weir__thread_park(slot, -1, 0, deadline);
+}
+
+void weir__deliver(struct weir__waiter *waiter)
+{
+    if (waiter->kind == WEIR__FIBER) {
+        struct weir_fiber *fiber = (struct weir_fiber *)waiter;
+        weir__loop_wake_fiber(fiber->loop, fiber);
+    } else if (waiter->kind == WEIR__THREAD) {
+        uint64_t one = 1;
+        int saved = errno;
+        weir__system()->write(((struct weir__thread *)waiter)->wake_fd, &one, sizeof one);
+        errno = saved;
+    } else {
+        struct weir__case_waiter *one = (struct weir__case_waiter *)waiter;
+        one->taken(one);
+    }
+}
+
+bool weir__wake(weir__slot *slot)
+{
+    struct weir__waiter *waiter = atomic_load(slot);
+    do
+        if (!waiter || waiter == &weir__finished)
+            return false;
+    while (!atomic_compare_exchange_weak(slot, &waiter, NULL));
+    weir__deliver(waiter);
+    return true;
+}
+
+void weir__slot_finish(weir__slot *slot)
+{
+    struct weir__waiter *waiter = atomic_exchange(slot, &weir__finished);
+    if (waiter && waiter != &weir__finished)
+        weir__deliver(waiter);
+}
+
+bool weir__slot_finished(weir__slot *slot)
+{
+    return atomic_load(slot) == &weir__finished;
+}
