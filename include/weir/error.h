@@ -25,7 +25,7 @@ typedef enum weir_error_kind {
     WEIR_ERROR_SSH,
 } weir_error_kind;
 
-/* The last error of a fiber or thread. Strings stay valid until the next error in the same fiber or thread. */
+/* The last error of a fiber or thread. It and its strings stay valid until the next error there. */
 typedef struct weir_error_info {
     weir_error_kind kind;
     int number;           /* the errno that was set with it */
@@ -43,12 +43,13 @@ typedef struct weir_error_info {
 WEIR_API const weir_error_info *weir_error(void);
 
 /*
- * Sets errno and the error of the calling fiber or thread, for services and handlers that report as the library
- * does. The reason is formatted as by printf; a NULL format stands for the system's text of `number`.
+ * Sets errno and the error of the calling fiber or thread, for services and handlers that report as the library does.
+ * The reason is formatted as by printf; a NULL format stands for the system's text of `number`. Step and subject may
+ * be "" or NULL; all may be strings of weir_error(). A step is cut at 31 bytes, a subject at 400, a reason at 300.
  * Returns -1, so that `return weir_fail(...)` reads well.
  */
-WEIR_API int weir_fail(weir_error_kind kind, int number, const char *step, const char *subject, const char *format,
-                       ...) WEIR_PRINTF(5, 6);
+WEIR_API int weir_fail(weir_error_kind kind, int number, const char *step, const char *subject, const char *format, ...)
+    WEIR_PRINTF(5, 6);
 
 /* A kind's name in one lower-case word, as counters and JSON logs show it: "deadline". Never NULL. */
 WEIR_API const char *weir_error_kind_name(weir_error_kind kind);

@@ -7,15 +7,17 @@
 WEIR_BEGIN
 
 typedef enum weir_option_kind {
-    WEIR_OPTION_END,      /* the last row of a table */
-    WEIR_OPTION_FLAG,     /* bool: --name, --no-name */
-    WEIR_OPTION_TEXT,     /* const char *, pointing into argv */
-    WEIR_OPTION_INTEGER,  /* int64_t, within minimum and maximum */
-    WEIR_OPTION_LIMIT,    /* int64_t; "never" and 0 become -1: switched off */
-    WEIR_OPTION_SIZE,     /* int64_t bytes: 64k, 1M */
-    WEIR_OPTION_TIME,     /* int64_t nanoseconds: 500ms, 3s; "never" and 0 become WEIR_FOREVER */
-    WEIR_OPTION_CHOICE,   /* int: the index of the word in `choices` */
-    WEIR_OPTION_LIST,     /* weir_option_list: repeatable texts */
+    WEIR_OPTION_END,        /* the last row of a table */
+    WEIR_OPTION_FLAG,       /* bool: --name, --no-name; as a preset "yes" or "no" */
+    WEIR_OPTION_TEXT,       /* const char *, pointing into argv or at the preset */
+    WEIR_OPTION_INTEGER,    /* int64_t, within minimum and maximum */
+    WEIR_OPTION_INT,        /* the same for an int */
+    WEIR_OPTION_LIMIT,      /* int64_t; "never" and 0 become -1: switched off */
+    WEIR_OPTION_SIZE,       /* int64_t bytes: 64k, 1M */
+    WEIR_OPTION_SIZE_LIMIT, /* int64_t bytes; "never" and 0 become -1: switched off */
+    WEIR_OPTION_TIME,       /* int64_t nanoseconds: 500ms, 3s; "never" and 0 become WEIR_FOREVER */
+    WEIR_OPTION_CHOICE,     /* int (or an enum): the index of the word in `choices` */
+    WEIR_OPTION_LIST,       /* weir_option_list: repeatable texts; the preset is for when none is given */
 } weir_option_kind;
 
 typedef struct weir_option_list {
@@ -25,21 +27,21 @@ typedef struct weir_option_list {
 
 typedef struct weir_option {
     weir_option_kind kind;
-    const char *name;            /* long, without its dashes */
-    char letter;                 /* 0: none */
-    const char *argument;        /* as help shows it: "TEXT" */
-    size_t offset;               /* of the member in the settings struct */
-    const char *help;            /* one sentence, without a full stop */
-    const char *preset;          /* the default as text, parsed like an argument; NULL: the member is left alone */
-    const char *const *choices;  /* CHOICE: NULL-terminated */
-    int64_t minimum, maximum;    /* INTEGER; both 0: 0 to INT64_MAX */
+    const char *name;           /* long, without its dashes */
+    char letter;                /* 0: none */
+    const char *argument;       /* as help shows it: "HOST"; NULL: a word for the kind, "TIME" */
+    size_t offset;              /* of the member in the settings struct */
+    const char *help;           /* one sentence, without a full stop */
+    const char *preset;         /* the default as text, parsed like an argument; NULL: the member is left as it is */
+    const char *const *choices; /* CHOICE: NULL-terminated */
+    int64_t minimum, maximum;   /* INTEGER, INT; both 0: 0 to the largest */
 } weir_option;
 
 /* What is left of the arguments when the options are taken out. */
 typedef struct weir_arguments {
-    const char **items;   /* allocated; freed by weir_options_free */
+    const char **items; /* allocated, NULL-terminated; freed by weir_options_free */
     size_t count;
-    size_t dashes;        /* the index of the first that came after "--"; `count` where there was none */
+    size_t dashes; /* the index of the first that came after "--"; `count` where there was none */
 } weir_arguments;
 
 /* One table and the struct it fills. */
@@ -49,10 +51,14 @@ typedef struct weir_option_set {
 } weir_option_set;
 
 /*
- * Fills the presets of `count` sets, then reads argv (without the command's own name): options anywhere before "--",
- * "--name value" and "--name=value", letters may be joined; a name may be cut as long as one alone begins so.
- * Returns 0; -1 with EINVAL of kind USAGE ("--timeout 3x: not a duration"; "unknown option --foo, did you mean --form?"),
- * ENOMEM. `arguments` is filled either way.
+ * Empties the lists and fills the presets of `count` sets, then reads argv (without the command's own name): options
+ * anywhere before "--", "--name value" and "--name=value", "-n value" and "-nvalue", flags' letters joined; a name
+ * may be cut as long as one alone begins so; of options given twice the last holds; a lone "-" is an argument. Where
+ * sets have a name or letter in common the first set's is meant.
+ *
+ * Returns 0; -1 with EINVAL of kind USAGE ("--timeout 3x: not a duration, such as 500ms, 3s, 2m or never"; "unknown
+ * option --foo, did you mean --form?"), or ENOMEM. Either way lists and `arguments` are to be freed; after an error
+ * they hold what came before it.
  */
 WEIR_API int weir_options_parse(const weir_option_set *sets, size_t count, int argc, char *const *argv,
                                 weir_arguments *arguments);
@@ -60,7 +66,11 @@ WEIR_API int weir_options_parse(const weir_option_set *sets, size_t count, int a
 /* Frees what parsing allocated. */
 WEIR_API void weir_options_free(const weir_option_set *sets, size_t count, weir_arguments *arguments);
 
-/* The help lines of one table, aligned, wrapped at `columns`, as an allocated string that the caller frees; NULL with ENOMEM. */
+/*
+ * The help lines of one table, aligned, wrapped at `columns` (0: 80), as an allocated string that the caller frees;
+ * NULL with ENOMEM. Choices and presets stand behind the sentence: "how it serves (fiber, thread or iterative;
+ * default fiber)".
+ */
 WEIR_API char *weir_options_help(const weir_option *options, int columns);
 
 WEIR_END

@@ -19,12 +19,16 @@ WEIR_API int64_t weir_wall_clock(void);
 WEIR_API int64_t weir_deadline(int64_t timeout);
 
 /*
- * Reads a duration as people write it: "500ms", "3s", "2m", "1h", "20us", "7ns", a bare number is seconds,
- * fractions allowed ("1.5s"); "never" is WEIR_FOREVER. Returns 0, or -1 with EINVAL (not a duration) or ERANGE.
+ * Reads a duration as people write it: "500ms", "3s", "2m", "1h", "20us", "7ns", a bare number is seconds, fractions
+ * allowed ("1.5s", ".5s"), "never" is WEIR_FOREVER. Exact; parts of a nanosecond are rounded up. No sign, no spaces.
+ * Returns 0, or -1 of kind USAGE with EINVAL (not a duration) or ERANGE (over 292 years).
  */
 WEIR_API int weir_parse_duration(const char *text, int64_t *duration);
 
-/* Reads a size in bytes: "64k", "1M", "2G" (powers of 1024), or a bare number. Returns 0, or -1 with EINVAL or ERANGE. */
+/*
+ * Reads a size in bytes: a whole number, with k, M, G or T in either case for powers of 1024: "64k", "1M".
+ * Returns 0, or -1 of kind USAGE with EINVAL (not a size) or ERANGE.
+ */
 WEIR_API int weir_parse_size(const char *text, uint64_t *bytes);
 
 WEIR_END

@@ -1,9 +1,9 @@
 /*
  * The error of a fiber or thread: one record at a place that lives as long as the fiber or thread does.
  *
- * A record is allocated at the first error and stays where it is; its strings lie in it, or beside it where they are long.
- * Without memory for either nothing is lost but length: strings are cut to the room in the record, and a place that has
- * no record makes do with one that the thread always has.
+ * A record is allocated at the first error and stays where it is; its strings lie in it, or beside it where they are
+ * long. Without memory for either nothing is lost but length: strings are cut to the room in the record, and a place
+ * that has no record makes do with one that the thread always has.
  */
 #include "base/error.h"
 

@@ -27,7 +27,8 @@ weir_error_kind weir__error_kind_of(int number, const char *step);
 
 /*
  * As weir_fail with the system's text of `number` for a reason, and the kind that fits the number and the step
- * ("connect", "bind" and "listen" have kinds of their own; ETIMEDOUT from the kernel is CONNECT or CLOSED, never DEADLINE). Returns -1.
+ * ("connect", "bind" and "listen" have kinds of their own; ETIMEDOUT from the kernel is CONNECT or CLOSED, never
+ * DEADLINE). Returns -1.
  */
 int weir__fail_system(int number, const char *step, const char *subject);
 

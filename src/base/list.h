@@ -1,8 +1,9 @@
 /*
- * A doubly linked ring, its links inside of what is listed: nothing is allocated, and whoever is listed leaves in constant time.
+ * A doubly linked ring, its links inside of what is listed: nothing is allocated, and whoever is listed leaves in
+ * constant time.
  *
- * The head and the links are of one type. A link that is in no list points to itself, so removing it is harmless; it must
- * have been initialised once. Not thread-safe: a list belongs to a loop, or to whoever holds its lock.
+ * The head and the links are of one type. A link that is in no list points to itself, so removing it is harmless; it
+ * must have been initialised once. Not thread-safe: a list belongs to a loop, or to whoever holds its lock.
  */
 #ifndef WEIR_BASE_LIST_H
 #define WEIR_BASE_LIST_H

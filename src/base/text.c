@@ -67,7 +67,10 @@ size_t weir__text_cut(const char *bytes, size_t length, size_t most)
     return is_continuation(bytes[end]) ? most : end;
 }
 
-/* What RFC 3629, section 4 allows for the second byte: it is where overlong forms, surrogates and what is above U+10FFFF show. */
+/*
+ * What RFC 3629, section 4 allows for the second byte: it is where overlong forms, surrogates and what is above
+ * U+10FFFF show.
+ */
 static int second_fits(unsigned char first, unsigned char second)
 {
     switch (first) {
