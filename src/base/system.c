@@ -126,7 +126,7 @@ static int kernel_ioctl(int fd, unsigned long request, void *argument)
     return ioctl(fd, request, argument);
 }
 
-static int kernel_sigmask(int how, const sigset_t *set, sigset_t *before)
+static int kernel_thread_mask(int how, const sigset_t *set, sigset_t *before)
 {
     int number = pthread_sigmask(how, set, before);
     if (number == 0)
@@ -199,7 +199,7 @@ const struct weir__system weir__kernel = {
     .fdatasync = fdatasync,
 
     .signalfd = signalfd,
-    .sigmask = kernel_sigmask,
+    .thread_mask = kernel_thread_mask,
     .sigpending = sigpending,
     .sigtimedwait = sigtimedwait,
     .pidfd_open = pidfd_open,

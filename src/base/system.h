@@ -60,7 +60,10 @@ struct weir__system {
     ssize_t (*write)(int fd, const void *data, size_t size);
     ssize_t (*pread)(int fd, void *buffer, size_t size, off_t offset);
     ssize_t (*pwrite)(int fd, const void *data, size_t size, off_t offset);
-    /* One read or write that does not wait, whatever the flags of the descriptor: EAGAIN, or EOPNOTSUPP where the kernel cannot (RWF_NOWAIT). */
+    /*
+     * One read or write that does not wait, whatever the flags of the descriptor: EAGAIN, or EOPNOTSUPP where the
+     * kernel cannot (RWF_NOWAIT).
+     */
     ssize_t (*read_nowait)(int fd, void *buffer, size_t size);
     ssize_t (*write_nowait)(int fd, const void *data, size_t size);
     /* pwritev2(2) of one piece at the file's own position, with its RWF_ flags. */
@@ -80,7 +83,7 @@ struct weir__system {
 
     /* processes and signals */
     int (*signalfd)(int fd, const sigset_t *mask, int flags);
-    int (*sigmask)(int how, const sigset_t *set, sigset_t *before); /* of the calling thread */
+    int (*thread_mask)(int how, const sigset_t *set, sigset_t *before); /* pthread_sigmask */
     int (*sigpending)(sigset_t *set);
     int (*sigtimedwait)(const sigset_t *set, siginfo_t *info, const struct timespec *timeout);
     int (*pidfd_open)(pid_t pid, unsigned flags);
