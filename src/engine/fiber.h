@@ -81,6 +81,9 @@ void weir__deliver(struct weir__waiter *waiter);
 /* Parks a thread until it is woken, a descriptor (may be -1) has one of the events, or the deadline; as weir__wait_park. */
 int weir__thread_park(weir__slot *slot, int fd, short events, int64_t deadline);
 
+/* The same with count - 1 descriptors; the first is filled in: the thread's own, by which it is woken. */
+int weir__thread_park_several(weir__slot *slot, struct pollfd *descriptors, size_t count, int64_t deadline);
+
 /* Makes a parked or new fiber runnable. Any thread. */
 void weir__loop_wake_fiber(weir_loop *loop, struct weir_fiber *fiber);
 

@@ -63,6 +63,18 @@ void weir__loop_release(weir_loop *loop);
 /* From now on weir_error() knows fibers. */
 void weir__errors_know_fibers(void);
 
+/*
+ * A watch that belongs to a wait in place of a descriptor: its events wake a slot and are not remembered. For fibers that
+ * wait on a descriptor whose home is another loop, and for those that wait on several at once.
+ */
+struct weir__foreign {
+    struct weir__watch watch; /* first: an event's watch is its foreign watch */
+    weir__slot *target;       /* where its fiber waits; NULL once it has gone on */
+};
+
+/* For a loop, which keeps its memory until the watch is closed and released. The caller sets watch.released. NULL with ENOMEM. */
+struct weir__foreign *weir__foreign_new(weir_loop *loop, int fd, weir__slot *target);
+
 /* The pool of lent buffers; lend.c. */
 void weir__lent_pool_free(struct weir__lent_pool *pool);
 

@@ -126,27 +126,36 @@ static int fiber_park(struct weir_fiber *fiber, weir__slot *slot, int64_t deadli
     return 0;
 }
 
-/* Parks a thread until it is woken, a descriptor (may be -1) has one of the events, or the deadline. */
+/* How long poll may take; negative: for ever. */
+static int64_t time_left(int64_t deadline)
+{
+    if (deadline == WEIR_FOREVER)
+        return -1;
+    int64_t left = deadline == WEIR_NOW ? 0 : deadline - weir__system()->monotonic();
+    return left < 0 ? 0 : left;
+}
+
+int weir__thread_park_several(weir__slot *slot, struct pollfd *descriptors, size_t count, int64_t deadline)
+{
+    struct weir__thread *thread = thread_self();
+    descriptors[0] = (struct pollfd){thread->wake_fd, POLLIN, 0};
+    int ready;
+    do
+        ready = weir__system()->poll(descriptors, count, time_left(deadline));
+    while (ready < 0 && errno == EINTR);
+    int number = ready == 0 ? ETIMEDOUT : errno;
+    if (!withdraw(slot, &thread->waiter)) {
+        absorb(&thread->waiter);
+        return 0;
+    }
+    errno = number;
+    return ready > 0 ? 0 : -1;
+}
+
 int weir__thread_park(weir__slot *slot, int fd, short events, int64_t deadline)
 {
-    const struct weir__system *system = weir__system();
-    struct weir__thread *thread = thread_self();
-    struct pollfd descriptors[2] = {{thread->wake_fd, POLLIN, 0}, {fd, events, 0}};
-    for (;;) {
-        int64_t left = deadline == WEIR_FOREVER ? -1 : deadline == WEIR_NOW ? 0 : deadline - system->monotonic();
-        if (left < 0 && deadline != WEIR_FOREVER)
-            left = 0;
-        int ready = system->poll(descriptors, fd < 0 ? 1 : 2, left);
-        if (ready < 0 && errno == EINTR)
-            continue;
-        if (!withdraw(slot, &thread->waiter)) {
-            absorb(&thread->waiter);
-            return 0;
-        }
-        if (ready == 0)
-            errno = ETIMEDOUT;
-        return ready > 0 ? 0 : -1;
-    }
+    struct pollfd descriptors[2] = {{0}, {fd, events, 0}};
+    return weir__thread_park_several(slot, descriptors, fd < 0 ? 1 : 2, deadline);
 }
 
 int weir__wait_park(weir__slot *slot, int64_t deadline)

@@ -6,12 +6,6 @@
 
 #include "engine/loop.h"
 
-/* A fiber that waits on a descriptor whose home is another loop has a watch of its own for it, for that one wait. */
-struct foreign_watch {
-    struct weir__watch watch;
-    weir__slot *target; /* the slot that its fiber waits in; NULL once it has gone on */
-};
-
 void weir__watch_init(struct weir__watch *watch, int fd)
 {
     memset(watch, 0, sizeof *watch);
@@ -55,7 +49,7 @@ void weir__watch_drained(struct weir__watch *watch)
 void weir__watch_event(struct weir__watch *watch, int directions, bool hangup)
 {
     if (watch->foreign) {
-        weir__slot *target = ((struct foreign_watch *)watch)->target;
+        weir__slot *target = ((struct weir__foreign *)watch)->target;
         if (target)
             weir__wake(target);
         return;
@@ -85,6 +79,19 @@ static int home_wait(weir_loop *loop, struct weir__watch *watch, int direction, 
     return weir__wait_park(slot, deadline);
 }
 
+struct weir__foreign *weir__foreign_new(weir_loop *loop, int fd, weir__slot *target)
+{
+    struct weir__foreign *foreign = calloc(1, sizeof *foreign);
+    if (!foreign)
+        return NULL;
+    weir__watch_init(&foreign->watch, fd);
+    foreign->watch.foreign = true;
+    foreign->watch.home = loop;
+    foreign->target = target;
+    weir__loop_refer(loop);
+    return foreign;
+}
+
 static void free_foreign(struct weir__watch *watch)
 {
     free(watch);
@@ -93,16 +100,11 @@ static void free_foreign(struct weir__watch *watch)
 static int foreign_wait(weir_loop *loop, struct weir__watch *watch, int direction, int64_t deadline,
                         bool (*recheck)(void *), void *arg)
 {
-    struct foreign_watch *foreign = calloc(1, sizeof *foreign);
+    weir__slot *slot = slot_for(watch, direction);
+    struct weir__foreign *foreign = weir__foreign_new(loop, watch->fd, slot);
     if (!foreign)
         return -1;
-    weir__slot *slot = slot_for(watch, direction);
-    weir__watch_init(&foreign->watch, watch->fd);
-    foreign->watch.foreign = true;
     foreign->watch.released = free_foreign;
-    foreign->target = slot;
-    foreign->watch.home = loop;
-    weir__loop_refer(loop);
     int result = loop->backend->watch(loop, &foreign->watch, direction);
     int saved = errno;
     if (result == 0 && weir__wait_begin(slot)) {
