@@ -1,0 +1,193 @@
+/* The life of a connection: made, adopted, paired, closed. */
+#include "net/conn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <weir/time.h>
+
+#include "base/error.h"
+
+static void free_conn(struct weir__watch *watch)
+{
+    weir_conn *conn = (weir_conn *)watch;
+    if (conn->rare)
+        free(conn->rare->name);
+    free(conn->rare);
+    free(conn);
+}
+
+static void init_side(struct weir__side *side, int64_t now)
+{
+    side->deadline = WEIR_FOREVER;
+    side->call_deadline = WEIR_FOREVER;
+    side->progress = now;
+}
+
+weir_conn *weir__conn_new(int fd, weir_scheme scheme, bool datagram)
+{
+    weir_conn *conn = calloc(1, sizeof *conn);
+    if (!conn) {
+        weir__fail_memory("connection");
+        return NULL;
+    }
+    int64_t now = weir__now();
+    weir__watch_init(&conn->watch, fd);
+    conn->watch.released = free_conn;
+    init_side(&conn->side[0], now);
+    init_side(&conn->side[1], now);
+    conn->timeout = WEIR_FOREVER;
+    conn->lifetime_end = WEIR_FOREVER;
+    conn->scheme = (uint8_t)scheme;
+    conn->datagram = datagram;
+    return conn;
+}
+
+struct weir__conn_rare *weir__conn_rare(weir_conn *conn)
+{
+    if (!conn->rare && !(conn->rare = calloc(1, sizeof *conn->rare)))
+        weir__fail_memory("connection");
+    return conn->rare;
+}
+
+void weir__conn_set_limits(weir_conn *conn, const struct weir__conn_limits *limits, int64_t lifetime)
+{
+    conn->limits = limits;
+    conn->lifetime_end = lifetime == WEIR_FOREVER ? WEIR_FOREVER : weir_deadline(lifetime);
+}
+
+/* --- making one of a descriptor --- */
+
+static int integer_option(int fd, int level, int name, int *value)
+{
+    socklen_t length = sizeof *value;
+    return weir__system()->getsockopt(fd, level, name, value, &length);
+}
+
+/* What an open socket is, as an endpoint's scheme. */
+static int describe(int fd, weir_scheme *scheme, bool *datagram)
+{
+    int type, domain;
+    if (integer_option(fd, SOL_SOCKET, SO_TYPE, &type) < 0 || integer_option(fd, SOL_SOCKET, SO_DOMAIN, &domain) < 0)
+        return -1;
+    *datagram = type == SOCK_DGRAM;
+    *scheme = domain == AF_UNIX ? WEIR_SCHEME_UNIX : *datagram ? WEIR_SCHEME_UDP : WEIR_SCHEME_TCP;
+    return 0;
+}
+
+static int set_blocking(int fd, bool blocking)
+{
+    int flags = weir__system()->fcntl(fd, F_GETFL, 0);
+    if (flags < 0)
+        return -1;
+    return weir__system()->fcntl(fd, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
+}
+
+weir_conn *weir_adopt(int fd)
+{
+    weir_scheme scheme;
+    bool datagram;
+    if (describe(fd, &scheme, &datagram) < 0 || set_blocking(fd, false) < 0) {
+        weir__fail_system(errno, "adopt", "");
+        return NULL;
+    }
+    return weir__conn_new(fd, scheme, datagram);
+}
+
+int weir_pair(int type, weir_conn *pair[2])
+{
+    int fds[2];
+    if (weir__system()->socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0)
+        return weir__fail_system(errno, "pair", "");
+    pair[0] = weir__conn_new(fds[0], WEIR_SCHEME_UNIX, type == SOCK_DGRAM);
+    if (!pair[0])
+        goto no_first;
+    pair[1] = weir__conn_new(fds[1], WEIR_SCHEME_UNIX, type == SOCK_DGRAM);
+    if (!pair[1])
+        goto no_second;
+    return 0;
+
+no_second:
+    weir_close(pair[0]);
+    pair[0] = NULL;
+    weir__system()->close(fds[1]);
+    return -1;
+no_first:
+    weir__system()->close(fds[0]);
+    weir__system()->close(fds[1]);
+    return -1;
+}
+
+int weir_yield_fd(weir_conn *conn)
+{
+    char name[WEIR_ADDRESS_TEXT];
+    if (conn->side[0].busy || conn->side[1].busy)
+        return weir__fail_busy("yield", weir__conn_name(conn, name, sizeof name));
+    if (weir__lines_left(conn))
+        return weir_fail(WEIR_ERROR_BUSY, EBUSY, "yield", weir__conn_name(conn, name, sizeof name),
+                         "%zu bytes that were read ahead would be lost", weir__lines_left(conn));
+    int fd = conn->watch.fd;
+    if (set_blocking(fd, true) < 0)
+        return weir__conn_fail(conn, errno, "yield");
+    weir_release(conn);
+    weir__lines_free(conn->lines);
+    conn->lines = NULL;
+    weir__watch_close(&conn->watch, false);
+    return fd;
+}
+
+int weir_fd(const weir_conn *conn)
+{
+    return conn->watch.fd;
+}
+
+/* --- closing --- */
+
+/* Waits until the peer has acknowledged all that was sent: nothing tells when, so look, rarer and rarer. */
+static int flush(weir_conn *conn, int64_t timeout)
+{
+    int64_t deadline = weir_deadline(timeout), pause = WEIR_MS(1);
+    weir__system()->shutdown(conn->watch.fd, SHUT_WR);
+    for (int queued = 0;; pause = pause < WEIR_MS(50) ? pause * 2 : pause) {
+        if (weir__system()->ioctl(conn->watch.fd, TIOCOUTQ, &queued) < 0 || queued == 0)
+            return 0;
+        if (weir_now() >= deadline || weir_sleep(pause) < 0) {
+            char name[WEIR_ADDRESS_TEXT];
+            return weir_fail(WEIR_ERROR_DEADLINE, ETIMEDOUT, "close", weir__conn_name(conn, name, sizeof name),
+                             "%d bytes were not acknowledged in time", queued);
+        }
+    }
+}
+
+int weir_close(weir_conn *conn)
+{
+    if (!conn)
+        return 0;
+    int result = 0, saved = errno;
+    weir_release(conn);
+    if (conn->rare && conn->rare->linger && !conn->aborted && flush(conn, conn->rare->linger) < 0) {
+        result = -1;
+        saved = errno;
+    }
+    weir__lines_free(conn->lines);
+    conn->lines = NULL;
+    if (conn->rare && conn->rare->file.inode)
+        weir__unix_unlink(&conn->rare->bound, &conn->rare->file);
+    weir__watch_close(&conn->watch, true);
+    errno = saved;
+    return result;
+}
+
+void weir_auto_close(weir_conn **conn)
+{
+    weir_close(*conn);
+}
+
+void weir_set_linger(weir_conn *conn, int64_t timeout)
+{
+    struct weir__conn_rare *rare = weir__conn_rare(conn);
+    if (rare)
+        rare->linger = timeout;
+}

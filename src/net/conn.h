@@ -1,0 +1,122 @@
+/*
+ * A connection's inside: one object for every kind of socket.
+ *
+ * Each direction is a side of its own, used by one caller at a time (enter, leave). Whoever cancels, aborts or moves a
+ * deadline changes the side, sets `news` and wakes the waiter, who looks at everything again.
+ *
+ * An idle connection is this object and nothing else: buffers exist while something is in them.
+ */
+#ifndef WEIR_NET_CONN_H
+#define WEIR_NET_CONN_H
+
+#include <weir/conn.h>
+
+#include "engine/engine.h"
+#include "net/unix_path.h"
+
+struct weir__lines;
+
+/* Limits that a server sets on its connections; one object for all of them. WEIR_FOREVER: no limit. */
+struct weir__conn_limits {
+    int64_t idle;    /* nothing either way while reading waits */
+    int64_t write;   /* no progress of a write that waits */
+    int64_t message; /* for the rest of a line or message, once begun; see message_end */
+};
+
+/* Which limit or fault ended a connection's last failed call: what a server counts. */
+enum weir__conn_failure {
+    WEIR__FAILURE_NONE,
+    WEIR__FAILURE_RESET,
+    WEIR__FAILURE_IDLE,
+    WEIR__FAILURE_WRITE,
+    WEIR__FAILURE_MESSAGE,
+    WEIR__FAILURE_LIFETIME,
+    WEIR__FAILURE_DEADLINE, /* the handler's own */
+    WEIR__FAILURE_CANCELLED,
+    WEIR__FAILURE_OTHER,
+};
+
+/* What few connections have. */
+struct weir__conn_rare {
+    int64_t linger;
+    char *name; /* the endpoint as the user wrote it: of connections made by weir_connect */
+    char *path; /* of a bound Unix socket: removed on close if it is still the same file */
+    dev_t device;
+    ino_t inode;
+};
+
+struct weir__side {
+    atomic_bool busy;
+    atomic_bool cancelled;    /* the call in progress */
+    atomic_bool news;         /* something that the waiter must look at has changed */
+    _Atomic int64_t deadline; /* weir_set_deadline */
+    int64_t call_deadline;    /* of the call in progress: weir_set_timeout */
+    int64_t progress;         /* when bytes went last, or a write began */
+    uint64_t bytes;
+};
+
+struct weir_conn {
+    struct weir__watch watch;  /* first */
+    struct weir__side side[2]; /* reading, writing */
+    _Atomic int64_t timeout;
+    int64_t lifetime_end;
+    int64_t message_end;                    /* 0, or when the message that is being read must be whole; reader's */
+    const struct weir__conn_limits *limits; /* its server's; NULL: none */
+    struct weir__lines *lines;              /* what buffered reading has read ahead; NULL: nothing, ever */
+    void *lent;                             /* the view that is lent out; reader's */
+    struct weir__conn_rare *rare;
+    uint8_t scheme; /* weir_scheme */
+    bool datagram;
+    bool ended;      /* the end of the stream was received; reader's */
+    uint8_t failure; /* enum weir__conn_failure */
+    atomic_bool aborted;
+};
+
+/*
+ * Makes a connection of a non-blocking close-on-exec descriptor, which is then its to close. NULL with an error if there is
+ * no memory: the descriptor stays the caller's.
+ */
+weir_conn *weir__conn_new(int fd, weir_scheme scheme, bool datagram);
+
+/* What few connections have, made where it is not there; NULL with an error if there is no memory. */
+struct weir__conn_rare *weir__conn_rare(weir_conn *conn);
+
+/* Sets the options of a new socket: TCP_NODELAY unless told otherwise, keepalive, buffers. `tcp`: it has a Nagle algorithm. */
+void weir__socket_setup(int fd, bool tcp, const weir_socket_options *options);
+
+/* Server's limits, and how long it may live from now (WEIR_FOREVER: as long as it likes). Before its first use. */
+void weir__conn_set_limits(weir_conn *conn, const struct weir__conn_limits *limits, int64_t lifetime);
+
+/* The directions here are WEIR__READABLE and WEIR__WRITABLE. */
+
+/* Begins a call of that direction: 0, or -1 with EBUSY, ECONNABORTED, ETIMEDOUT if its deadline has passed. leave ends it, in any case after a 0. */
+int weir__conn_enter(weir_conn *conn, int direction, const char *step);
+void weir__conn_leave(weir_conn *conn, int direction);
+
+/* Waits until a call in that direction is worth trying again. 0; or -1 with the deadline, limit, cancel or abort that ended it. */
+int weir__conn_wait(weir_conn *conn, int direction, const char *step);
+
+/* Counts bytes (0: the stream's end is no progress). */
+void weir__conn_count(weir_conn *conn, int direction, size_t bytes);
+
+/* errno of a call that failed as the connection's error. Returns -1. */
+int weir__conn_fail(weir_conn *conn, int number, const char *step);
+
+/* The connection as errors name it, "" if nothing is known. Returns `text`. */
+const char *weir__conn_name(weir_conn *conn, char *text, size_t size);
+
+/* One receive as recv(2), waiting, of what the socket has (not of what was read ahead); between enter and leave. `from` may be NULL. */
+ssize_t weir__conn_receive(weir_conn *conn, void *buffer, size_t size, int flags, weir_address *from);
+
+/* One send as sendmsg(2), waiting; between enter and leave. */
+ssize_t weir__conn_send(weir_conn *conn, const void *data, size_t size, int flags);
+ssize_t weir__conn_send_message(weir_conn *conn, const struct msghdr *message, int flags);
+
+/* --- lines.c: what was read ahead --- */
+
+void weir__lines_free(struct weir__lines *lines);
+/* Takes at most `size` bytes of what was read ahead; 0 if there is nothing. */
+ssize_t weir__lines_take(weir_conn *conn, void *buffer, size_t size, bool peek);
+size_t weir__lines_left(const weir_conn *conn);
+
+#endif

@@ -1,0 +1,120 @@
+/* Who is at the ends of a connection, its options, its counts, and the names that errors give it. */
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "net/conn.h"
+
+typedef int address_call(int fd, struct sockaddr *address, socklen_t *length);
+
+static int read_address(const weir_conn *conn, address_call *call, weir_address *address)
+{
+    address->length = sizeof(struct sockaddr_un);
+    if (call(conn->watch.fd, &address->any, &address->length) == 0)
+        return 0;
+    address->length = 0;
+    return -1;
+}
+
+int weir_local_address(const weir_conn *conn, weir_address *address)
+{
+    if (read_address(conn, weir__system()->getsockname, address) < 0)
+        return weir__fail_system(errno, "address", "");
+    return 0;
+}
+
+int weir_peer_address(const weir_conn *conn, weir_address *address)
+{
+    if (read_address(conn, weir__system()->getpeername, address) < 0)
+        return weir__fail_system(errno, "address", "");
+    return 0;
+}
+
+static char *endpoint(const weir_conn *conn, address_call *call, char *text, size_t size)
+{
+    weir_address address;
+    if (read_address(conn, call, &address) == 0)
+        return weir_endpoint_text((weir_scheme)conn->scheme, conn->datagram, &address, text, size);
+    weir__copy_text(text, "unconnected", size);
+    return text;
+}
+
+char *weir_local_endpoint(const weir_conn *conn, char *text, size_t size)
+{
+    return endpoint(conn, weir__system()->getsockname, text, size);
+}
+
+char *weir_peer_endpoint(const weir_conn *conn, char *text, size_t size)
+{
+    return endpoint(conn, weir__system()->getpeername, text, size);
+}
+
+const char *weir__conn_name(weir_conn *conn, char *text, size_t size)
+{
+    weir_address address;
+    if (conn->rare && conn->rare->name)
+        return conn->rare->name;
+    if (read_address(conn, weir__system()->getpeername, &address) < 0)
+        return "";
+    return weir_endpoint_text((weir_scheme)conn->scheme, conn->datagram, &address, text, size);
+}
+
+int weir__conn_fail(weir_conn *conn, int number, const char *step)
+{
+    char name[WEIR_ADDRESS_TEXT];
+    conn->failure = number == ECONNRESET || number == EPIPE ? WEIR__FAILURE_RESET : WEIR__FAILURE_OTHER;
+    return weir__fail_system(number, step, weir__conn_name(conn, name, sizeof name));
+}
+
+void weir_conn_bytes(const weir_conn *conn, uint64_t *received, uint64_t *sent)
+{
+    *received = conn->side[0].bytes;
+    *sent = conn->side[1].bytes;
+}
+
+/* --- options --- */
+
+static int set_option(int fd, int level, int name, int value)
+{
+    return weir__system()->setsockopt(fd, level, name, &value, sizeof value);
+}
+
+int weir_set_nodelay(weir_conn *conn, bool on)
+{
+    if (set_option(conn->watch.fd, IPPROTO_TCP, TCP_NODELAY, on) < 0)
+        return weir__conn_fail(conn, errno, "nodelay");
+    return 0;
+}
+
+int weir_set_keepalive(weir_conn *conn, bool on)
+{
+    if (set_option(conn->watch.fd, SOL_SOCKET, SO_KEEPALIVE, on) < 0)
+        return weir__conn_fail(conn, errno, "keepalive");
+    return 0;
+}
+
+int weir_set_buffers(weir_conn *conn, int receive, int send)
+{
+    int fd = conn->watch.fd;
+    if ((receive && set_option(fd, SOL_SOCKET, SO_RCVBUF, receive) < 0) ||
+        (send && set_option(fd, SOL_SOCKET, SO_SNDBUF, send) < 0))
+        return weir__conn_fail(conn, errno, "buffers");
+    return 0;
+}
+
+/* None of these decides whether the connection works: where the system refuses one, it goes on without. */
+void weir__socket_setup(int fd, bool tcp, const weir_socket_options *options)
+{
+    static const weir_socket_options none;
+    const weir_socket_options *wish = options ? options : &none;
+    if (tcp && !wish->delay)
+        set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (wish->keepalive)
+        set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    if (wish->receive_buffer)
+        set_option(fd, SOL_SOCKET, SO_RCVBUF, wish->receive_buffer);
+    if (wish->send_buffer)
+        set_option(fd, SOL_SOCKET, SO_SNDBUF, wish->send_buffer);
+}

@@ -1,0 +1,250 @@
+/* Waiting on a connection: one caller a direction, deadlines and limits, cancel and abort. */
+#include <errno.h>
+#include <string.h>
+#include <weir/time.h>
+
+#include "base/error.h"
+#include "net/conn.h"
+
+/* The soonest of the times that end a wait, and what that would mean. */
+struct bound {
+    int64_t deadline;
+    enum weir__conn_failure failure;
+};
+
+static struct weir__side *side_of(weir_conn *conn, int direction)
+{
+    return &conn->side[direction == WEIR__WRITABLE];
+}
+
+static weir__slot *slot_of(weir_conn *conn, int direction)
+{
+    return &conn->watch.slot[direction == WEIR__WRITABLE];
+}
+
+/* --- entering --- */
+
+static int fail_aborted(weir_conn *conn, const char *step)
+{
+    char name[WEIR_ADDRESS_TEXT];
+    conn->failure = WEIR__FAILURE_OTHER;
+    return weir_fail(WEIR_ERROR_CLOSED, ECONNABORTED, step, weir__conn_name(conn, name, sizeof name),
+                     "the connection was aborted");
+}
+
+static int fail_deadline(weir_conn *conn, const char *step)
+{
+    char name[WEIR_ADDRESS_TEXT];
+    conn->failure = WEIR__FAILURE_DEADLINE;
+    return weir__fail_deadline(step, weir__conn_name(conn, name, sizeof name));
+}
+
+static int fail_busy(weir_conn *conn, const char *step)
+{
+    char name[WEIR_ADDRESS_TEXT];
+    return weir__fail_busy(step, weir__conn_name(conn, name, sizeof name));
+}
+
+/* What may forbid a call before it has begun. */
+static int check_entry(weir_conn *conn, struct weir__side *side, const char *step)
+{
+    if (conn->aborted)
+        return fail_aborted(conn, step);
+    int64_t deadline = atomic_load_explicit(&side->deadline, memory_order_relaxed);
+    if (deadline != WEIR_FOREVER && deadline <= weir_now())
+        return fail_deadline(conn, step);
+    return 0;
+}
+
+int weir__conn_enter(weir_conn *conn, int direction, const char *step)
+{
+    struct weir__side *side = side_of(conn, direction);
+    if (atomic_exchange_explicit(&side->busy, true, memory_order_acquire))
+        return fail_busy(conn, step);
+    atomic_store_explicit(&side->cancelled, false, memory_order_relaxed);
+    if (check_entry(conn, side, step) < 0) {
+        weir__conn_leave(conn, direction);
+        return -1;
+    }
+    int64_t timeout = atomic_load_explicit(&conn->timeout, memory_order_relaxed);
+    side->call_deadline = timeout == WEIR_FOREVER ? WEIR_FOREVER : weir_deadline(timeout);
+    if (direction == WEIR__WRITABLE && conn->limits)
+        side->progress = weir__now();
+    return 0;
+}
+
+void weir__conn_leave(weir_conn *conn, int direction)
+{
+    atomic_store_explicit(&side_of(conn, direction)->busy, false, memory_order_release);
+}
+
+void weir__conn_count(weir_conn *conn, int direction, size_t bytes)
+{
+    struct weir__side *side = side_of(conn, direction);
+    side->bytes += bytes;
+    if (bytes && conn->limits)
+        side->progress = weir__now();
+}
+
+/* --- bounds --- */
+
+static int64_t add(int64_t time, int64_t duration)
+{
+    return duration == WEIR_FOREVER || time > WEIR_FOREVER - duration ? WEIR_FOREVER : time + duration;
+}
+
+static void sooner(struct bound *bound, int64_t deadline, enum weir__conn_failure failure)
+{
+    if (deadline < bound->deadline)
+        *bound = (struct bound){deadline, failure};
+}
+
+static struct bound bound_of(weir_conn *conn, int direction)
+{
+    struct weir__side *side = side_of(conn, direction);
+    struct bound bound = {atomic_load(&side->deadline), WEIR__FAILURE_DEADLINE};
+    sooner(&bound, side->call_deadline, WEIR__FAILURE_DEADLINE);
+    if (!conn->limits)
+        return bound;
+    if (direction == WEIR__WRITABLE) {
+        sooner(&bound, add(side->progress, conn->limits->write), WEIR__FAILURE_WRITE);
+    } else {
+        int64_t sent = conn->side[1].progress, received = side->progress;
+        sooner(&bound, add(sent > received ? sent : received, conn->limits->idle), WEIR__FAILURE_IDLE);
+        if (conn->message_end)
+            sooner(&bound, conn->message_end, WEIR__FAILURE_MESSAGE);
+    }
+    sooner(&bound, conn->lifetime_end, WEIR__FAILURE_LIFETIME);
+    return bound;
+}
+
+static int fail_bound(weir_conn *conn, enum weir__conn_failure failure, const char *step)
+{
+    static const char *const reasons[] = {
+        [WEIR__FAILURE_IDLE] = "idle for too long",
+        [WEIR__FAILURE_WRITE] = "the peer took no output for too long",
+        [WEIR__FAILURE_MESSAGE] = "the message was not completed in time",
+        [WEIR__FAILURE_LIFETIME] = "the connection has lasted too long",
+    };
+    if (failure == WEIR__FAILURE_DEADLINE)
+        return fail_deadline(conn, step);
+    char name[WEIR_ADDRESS_TEXT];
+    conn->failure = (uint8_t)failure;
+    return weir_fail(WEIR_ERROR_DEADLINE, ETIMEDOUT, step, weir__conn_name(conn, name, sizeof name), "%s",
+                     reasons[failure]);
+}
+
+/* --- waiting --- */
+
+static bool has_news(void *arg)
+{
+    return atomic_load(&((struct weir__side *)arg)->news);
+}
+
+static int fail_cancelled(weir_conn *conn, const char *step)
+{
+    char name[WEIR_ADDRESS_TEXT];
+    conn->failure = WEIR__FAILURE_CANCELLED;
+    return weir__fail_cancelled(step, weir__conn_name(conn, name, sizeof name));
+}
+
+/* Looks at what others may have changed. From here on, a further change shows in `news`. */
+static int take_news(weir_conn *conn, struct weir__side *side, const char *step)
+{
+    atomic_store(&side->news, false);
+    if (conn->aborted)
+        return fail_aborted(conn, step);
+    return side->cancelled ? fail_cancelled(conn, step) : 0;
+}
+
+/* A wait has failed. 0: its deadline had been moved meanwhile, wait on. */
+static int wait_failed(weir_conn *conn, int direction, const char *step)
+{
+    if (errno == ECANCELED)
+        return fail_cancelled(conn, step);
+    if (errno != ETIMEDOUT)
+        return weir__conn_fail(conn, errno, step);
+    struct bound bound = bound_of(conn, direction);
+    return bound.deadline <= weir__now() ? fail_bound(conn, bound.failure, step) : 0;
+}
+
+int weir__conn_wait(weir_conn *conn, int direction, const char *step)
+{
+    struct weir__side *side = side_of(conn, direction);
+    for (;;) {
+        if (take_news(conn, side, step) < 0)
+            return -1;
+        struct bound bound = bound_of(conn, direction);
+        if (weir__watch_wait(&conn->watch, direction, bound.deadline, has_news, side) < 0) {
+            if (wait_failed(conn, direction, step) < 0)
+                return -1;
+        } else if (!atomic_load(&side->news)) {
+            return 0;
+        }
+    }
+}
+
+/* --- from other threads and fibers --- */
+
+static void tell(weir_conn *conn, int direction)
+{
+    atomic_store(&side_of(conn, direction)->news, true);
+    weir__wake(slot_of(conn, direction));
+}
+
+static void cancel_side(weir_conn *conn, int direction)
+{
+    struct weir__side *side = side_of(conn, direction);
+    if (!side->busy)
+        return;
+    side->cancelled = true;
+    tell(conn, direction);
+}
+
+void weir_cancel(weir_conn *conn)
+{
+    cancel_side(conn, WEIR__READABLE);
+    cancel_side(conn, WEIR__WRITABLE);
+}
+
+/* A connect(2) to no address is how TCP is told to reset at once, whoever still holds the descriptor. */
+static void reset(weir_conn *conn)
+{
+    struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    if (conn->scheme == WEIR_SCHEME_TCP)
+        weir__system()->connect(conn->watch.fd, &nobody, sizeof nobody);
+    else
+        weir__system()->shutdown(conn->watch.fd, SHUT_RDWR);
+}
+
+void weir_abort(weir_conn *conn)
+{
+    if (atomic_exchange(&conn->aborted, true))
+        return;
+    int saved = errno;
+    reset(conn);
+    tell(conn, WEIR__READABLE);
+    tell(conn, WEIR__WRITABLE);
+    errno = saved;
+}
+
+void weir_set_timeout(weir_conn *conn, int64_t timeout)
+{
+    conn->timeout = timeout;
+}
+
+void weir_set_deadline(weir_conn *conn, weir_direction direction, int64_t deadline)
+{
+    for (int one = WEIR__READABLE; one <= WEIR__WRITABLE; one++)
+        if ((int)direction & one) {
+            side_of(conn, one)->deadline = deadline;
+            tell(conn, one);
+        }
+}
+
+int weir_shutdown(weir_conn *conn, int how)
+{
+    if (weir__system()->shutdown(conn->watch.fd, how) < 0)
+        return weir__conn_fail(conn, errno, "shutdown");
+    return 0;
+}

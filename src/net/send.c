@@ -1,0 +1,137 @@
+/* Sending: some, all, vectors. A send that would block waits: that is the back pressure. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "net/conn.h"
+
+/* Whether to try again, after waiting where that is called for; false: an error is set. */
+static bool try_again(weir_conn *conn, int number, int flags)
+{
+    if (number == EINTR)
+        return true;
+    if (number != EAGAIN) {
+        weir__conn_fail(conn, number, "send");
+        return false;
+    }
+    weir__watch_clear(&conn->watch, WEIR__WRITABLE);
+    if (!(flags & MSG_DONTWAIT))
+        return weir__conn_wait(conn, WEIR__WRITABLE, "send") == 0;
+    weir_fail(WEIR_ERROR_SYSTEM, EAGAIN, "send", "", "the peer takes nothing at the moment");
+    return false;
+}
+
+ssize_t weir__conn_send(weir_conn *conn, const void *data, size_t size, int flags)
+{
+    for (;;) {
+        ssize_t length = weir__system()->send(conn->watch.fd, data, size, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (length >= 0) {
+            weir__conn_count(conn, WEIR__WRITABLE, (size_t)length);
+            return length;
+        }
+        if (!try_again(conn, errno, flags))
+            return -1;
+    }
+}
+
+ssize_t weir__conn_send_message(weir_conn *conn, const struct msghdr *message, int flags)
+{
+    for (;;) {
+        ssize_t length = weir__system()->sendmsg(conn->watch.fd, message, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (length >= 0) {
+            weir__conn_count(conn, WEIR__WRITABLE, (size_t)length);
+            return length;
+        }
+        if (!try_again(conn, errno, flags))
+            return -1;
+    }
+}
+
+ssize_t weir_send_flags(weir_conn *conn, const void *data, size_t size, int flags)
+{
+    if (weir__conn_enter(conn, WEIR__WRITABLE, "send") < 0)
+        return -1;
+    ssize_t length = weir__conn_send(conn, data, size, flags);
+    weir__conn_leave(conn, WEIR__WRITABLE);
+    return length;
+}
+
+ssize_t weir_send(weir_conn *conn, const void *data, size_t size)
+{
+    return weir_send_flags(conn, data, size, 0);
+}
+
+int weir_send_all(weir_conn *conn, const void *data, size_t size)
+{
+    if (weir__conn_enter(conn, WEIR__WRITABLE, "send") < 0)
+        return weir__error_transferred(0);
+    size_t done = 0;
+    int result = 0;
+    do {
+        ssize_t length = weir__conn_send(conn, (const char *)data + done, size - done, 0);
+        if (length < 0)
+            result = weir__error_transferred(done);
+        else
+            done += (size_t)length;
+    } while (result == 0 && done < size);
+    weir__conn_leave(conn, WEIR__WRITABLE);
+    return result;
+}
+
+/* --- vectors --- */
+
+static ssize_t send_vector(weir_conn *conn, const struct iovec *vector, int count)
+{
+    struct msghdr message = {.msg_iov = (struct iovec *)vector, .msg_iovlen = (size_t)count};
+    return weir__conn_send_message(conn, &message, 0);
+}
+
+ssize_t weir_send_vector(weir_conn *conn, const struct iovec *vector, int count)
+{
+    if (weir__conn_enter(conn, WEIR__WRITABLE, "send") < 0)
+        return -1;
+    ssize_t length = send_vector(conn, vector, count);
+    weir__conn_leave(conn, WEIR__WRITABLE);
+    return length;
+}
+
+/* Passes over what went of the first buffers; what is left of the one in the middle is `part`. Returns the index of the first whole one. */
+static int pass_over(const struct iovec *vector, int count, size_t done, struct iovec *part)
+{
+    int i = 0;
+    while (i < count && done >= vector[i].iov_len)
+        done -= vector[i++].iov_len;
+    *part = (struct iovec){NULL, 0};
+    if (i < count && done)
+        *part = (struct iovec){(char *)vector[i].iov_base + done, vector[i].iov_len - done};
+    return i;
+}
+
+/* Sends what is left: the rest of a buffer that went in part by itself, whole ones together. */
+static ssize_t send_rest(weir_conn *conn, const struct iovec *vector, int count, size_t done)
+{
+    struct iovec part;
+    int first = pass_over(vector, count, done, &part);
+    if (part.iov_len)
+        return weir__conn_send(conn, part.iov_base, part.iov_len, first + 1 < count ? MSG_MORE : 0);
+    return send_vector(conn, vector + first, count - first);
+}
+
+int weir_send_vector_all(weir_conn *conn, const struct iovec *vector, int count)
+{
+    if (weir__conn_enter(conn, WEIR__WRITABLE, "send") < 0)
+        return weir__error_transferred(0);
+    size_t total = 0, done = 0;
+    for (int i = 0; i < count; i++)
+        total += vector[i].iov_len;
+    int result = 0;
+    while (result == 0 && done < total) {
+        ssize_t length = send_rest(conn, vector, count, done);
+        if (length < 0)
+            result = weir__error_transferred(done);
+        else
+            done += (size_t)length;
+    }
+    weir__conn_leave(conn, WEIR__WRITABLE);
+    return result;
+}
