@@ -196,6 +196,7 @@ const struct weir__system weir__kernel = {
     .lstat = lstat,
     .unlink = unlink,
     .chmod = chmod,
+    .fchmod = fchmod,
     .fdatasync = fdatasync,
 
     .signalfd = signalfd,

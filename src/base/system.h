@@ -79,6 +79,7 @@ struct weir__system {
     int (*lstat)(const char *path, struct stat *status);
     int (*unlink)(const char *path);
     int (*chmod)(const char *path, mode_t mode);
+    int (*fchmod)(int fd, mode_t mode);
     int (*fdatasync)(int fd);
 
     /* processes and signals */
