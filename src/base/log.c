@@ -12,7 +12,6 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 #include <weir/error.h>
 
@@ -129,11 +128,10 @@ static void WEIR_PRINTF(2, 0) log_formatted(weir_log_level level, const char *fo
 {
     char message[WEIR__LOG_MESSAGE + 5];
     int formatted = vsnprintf(message, sizeof message, format, arguments);
-    if (formatted < 0) {
-        deliver(level, format, strlen(format), false);
-        return;
-    }
-    size_t length = (size_t)formatted < sizeof message ? (size_t)formatted : sizeof message - 1;
+    size_t length = formatted < 0 ? weir__copy_text(message, "a message that cannot be formatted", sizeof message)
+                                  : (size_t)formatted;
+    if (length >= sizeof message)
+        length = sizeof message - 1;
     size_t kept = weir__text_cut(message, length, WEIR__LOG_MESSAGE);
     deliver(level, message, kept, kept < length);
 }
