@@ -40,9 +40,8 @@ enum weir__conn_failure {
 struct weir__conn_rare {
     int64_t linger;
     char *name; /* the endpoint as the user wrote it: of connections made by weir_connect */
-    char *path; /* of a bound Unix socket: removed on close if it is still the same file */
-    dev_t device;
-    ino_t inode;
+    weir_address bound; /* of a Unix socket with a file: removed on close if it still is that file */
+    struct weir__unix_file file;
 };
 
 struct weir__side {
