@@ -47,6 +47,7 @@ check-lint: check-setup
 
 check-variants: check-setup
 	scripts/variant build gcc
+	scripts/check-install build-gcc
 	scripts/variant build clang
 	scripts/variant build asan
 	scripts/variant build tsan
