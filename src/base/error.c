@@ -105,19 +105,24 @@ static struct weir__error *last_record(void)
     return *place ? *place : &spare_record;
 }
 
+/* Makes the memory beside the record `size` bytes; leaves it as it is where there is none. */
+static void grow(struct weir__error *record, size_t size)
+{
+    char *longer = malloc(size);
+    if (!longer)
+        return;
+    free(record->longer);
+    record->longer = longer;
+    record->longer_size = size;
+}
+
 /* Room for `size` bytes, or less where there is no memory: what the record has. */
 static struct weir__text room_for(struct weir__error *record, size_t size)
 {
-    if (size <= sizeof record->room)
+    if (size > sizeof record->room && size > record->longer_size)
+        grow(record, size);
+    if (size <= sizeof record->room || !record->longer)
         return weir__text(record->room, sizeof record->room);
-    if (size > record->longer_size) {
-        char *longer = malloc(size);
-        if (!longer)
-            return weir__text(record->room, sizeof record->room);
-        free(record->longer);
-        record->longer = longer;
-        record->longer_size = size;
-    }
     return weir__text(record->longer, record->longer_size);
 }
 

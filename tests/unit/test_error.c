@@ -208,15 +208,18 @@ static void kinds_have_names_and_exit_statuses(void **state)
     }
 }
 
+static char begins_with_another[] = "a thread begins with somebody's error";
+static char sees_another[] = "a thread sees another's error";
+
 static void *fail_in_thread(void *arg)
 {
     const char *subject = arg;
     if (weir_error()->kind != WEIR_ERROR_NONE)
-        return "a thread begins with somebody's error";
+        return begins_with_another;
     for (int i = 0; i < 1000; i++) {
         weir_fail(WEIR_ERROR_SYSTEM, EIO, "read", subject, "%s %d", subject, i);
         if (strcmp(weir_error()->subject, subject) != 0)
-            return "a thread sees another's error";
+            return sees_another;
     }
     return NULL;
 }
@@ -232,7 +235,7 @@ static void threads_have_errors_of_their_own(void **state)
         assert_int_equal(pthread_create(&threads[i], NULL, fail_in_thread, subjects[i]), 0);
     }
     for (int i = 0; i < 4; i++) {
-        void *complaint = "not joined";
+        void *complaint = sees_another;
         assert_int_equal(pthread_join(threads[i], &complaint), 0);
         assert_null(complaint);
     }

@@ -86,8 +86,11 @@ static void long_strings_are_cut_to_the_record(void **state)
     weir_fail(WEIR_ERROR_SYSTEM, EIO, "read", subject, NULL);
     assert_string_equal(error->subject, subject);
     no_memory = true;
+    weir_fail(WEIR_ERROR_SYSTEM, EIO, "send", subject, NULL);
+    assert_string_equal(error->reason, "input/output error");
     weir_fail(WEIR_ERROR_SYSTEM, EIO, "write", subject, NULL);
     assert_string_equal(error->subject, subject);
+    assert_string_equal(error->reason, "input/output erro");
     no_memory = false;
 }
 
