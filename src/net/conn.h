@@ -39,7 +39,7 @@ enum weir__conn_failure {
 /* What few connections have. */
 struct weir__conn_rare {
     int64_t linger;
-    char *name; /* the endpoint as the user wrote it: of connections made by weir_connect */
+    char *name;         /* the endpoint as the user wrote it: of connections made by weir_connect */
     weir_address bound; /* of a Unix socket with a file: removed on close if it still is that file */
     struct weir__unix_file file;
 };

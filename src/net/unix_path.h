@@ -13,10 +13,9 @@ struct weir__unix_file {
 
 /*
  * Binds a Unix socket; its file has `mode` from the beginning on. A socket's file behind which nobody is bound is
- * replaced. 0, or -1 with an error of step "bind", EADDRINUSE if somebody is there or it is no socket.
+ * replaced. 0, or -1 and errno, EADDRINUSE if somebody is there or it is no socket; an abstract socket has no file.
  */
-int weir__unix_bind(int fd, const weir_address *address, mode_t mode, const char *subject,
-                    struct weir__unix_file *file);
+int weir__unix_bind(int fd, const weir_address *address, mode_t mode, struct weir__unix_file *file);
 
 /* Removes the file of a path, if it still is this one. Keeps errno. */
 void weir__unix_unlink(const weir_address *address, const struct weir__unix_file *file);
