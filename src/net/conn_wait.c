@@ -82,8 +82,12 @@ void weir__conn_count(weir_conn *conn, int direction, size_t bytes)
 {
     struct weir__side *side = side_of(conn, direction);
     side->bytes += bytes;
-    if (bytes && conn->limits)
-        side->progress = weir__now();
+    if (!bytes || !conn->limits)
+        return;
+    side->progress = weir__now();
+    _Atomic uint64_t *moved = conn->limits->moved[direction == WEIR__WRITABLE];
+    if (moved)
+        atomic_fetch_add_explicit(moved, bytes, memory_order_relaxed);
 }
 
 /* --- bounds --- */
