@@ -55,7 +55,7 @@ void weir__acceptor_stopped(struct weir__acceptor *acceptor);
 /* Whether an error of accept(2) concerns one client only, so that accepting simply goes on. */
 bool weir__accept_error_passes(int number);
 
-/* The backend holds a watch no more after unwatch. */
+/* The backend holds a watch no more, after an unwatch that returned false. */
 void weir__watch_released(struct weir__watch *watch);
 
 #endif

@@ -232,15 +232,15 @@ weir_loop *weir_loop_new(const weir_loop_options *options)
 static void cancel_all(weir_loop *loop)
 {
     struct weir__list *link;
-    weir__list_each(link, &loop->fibers)
-        weir_cancel_fiber(weir__list_entry(link, struct weir_fiber, all));
+    weir__list_each(link, &loop->fibers) weir_cancel_fiber(weir__list_entry(link, struct weir_fiber, all));
 }
 
 void weir_loop_free(weir_loop *loop)
 {
     if (!loop)
         return;
-    while (atomic_load(&loop->fiber_count)) {
+    /* Fibers unwind, and what they close is let go by the backend. */
+    while (atomic_load(&loop->fiber_count) || loop->closing) {
         cancel_all(loop);
         if (turn(loop, WEIR_FOREVER) < 0)
             break;

@@ -11,31 +11,32 @@ struct weir_loop {
     const struct weir__backend *backend;
     void *backend_state;
     const struct weir__system *system;
-    int64_t now;                        /* the clock as of the last events */
+    int64_t now; /* the clock as of the last events */
 
     struct weir__task *ready, **ready_end; /* the run queue: fibers, and tasks that were posted */
     struct weir_fiber *running;
-    struct weir__context context;       /* of the loop itself while a fiber runs */
-    struct weir__list fibers;           /* all of them */
-    atomic_size_t fiber_count;          /* those in an inbox included */
+    struct weir__context context; /* of the loop itself while a fiber runs */
+    struct weir__list fibers;     /* all of them */
+    atomic_size_t fiber_count;    /* those in an inbox included */
     size_t max_fibers;
     size_t stack_size;
-    size_t holds;                       /* weir__loop_hold: what keeps weir_loop_run going beside fibers */
+    size_t holds; /* weir__loop_hold: what keeps weir_loop_run going beside fibers */
+    size_t closing; /* watches that are closed but for the backend's word that it holds them no more */
     struct weir__timers timers;
 
-    void (*on_park)(void *arg);         /* of the running fiber */
+    void (*on_park)(void *arg); /* of the running fiber */
     void *on_park_arg;
 
     /* From other threads. */
     _Atomic(struct weir__task *) inbox; /* newest first */
     atomic_bool notified;               /* wake_fd was written to and the inbox not yet emptied */
     int wake_fd;
-    atomic_size_t references;           /* watches whose home it is, callers under way, and 1 for the living loop */
-    pthread_mutex_t lock;               /* of dead */
-    bool dead;                          /* freed by its owner; the memory stays until the last reference goes */
+    atomic_size_t references; /* watches whose home it is, callers under way, and 1 for the living loop */
+    pthread_mutex_t lock;     /* of dead */
+    bool dead;                /* freed by its owner; the memory stays until the last reference goes */
 
     struct weir__lent_pool *lent;
-    struct weir__list loops;            /* every loop of the process, for debuggers */
+    struct weir__list loops; /* every loop of the process, for debuggers */
 #if WEIR__TSAN
     void *tsan_fiber;
 #endif

@@ -149,13 +149,19 @@ int weir__watch_wait(struct weir__watch *watch, int direction, int64_t deadline,
 
 /* --- closing --- */
 
-void weir__watch_released(struct weir__watch *watch)
+static void release(struct weir__watch *watch)
 {
     weir_loop *home = watch->home;
     if (watch->released)
         watch->released(watch);
     if (home)
         weir__loop_release(home);
+}
+
+void weir__watch_released(struct weir__watch *watch)
+{
+    ((weir_loop *)watch->home)->closing--;
+    release(watch);
 }
 
 static void close_at_home(struct weir__task *task)
@@ -166,7 +172,9 @@ static void close_at_home(struct weir__task *task)
     if (watch->close_fd)
         weir__system()->close(watch->fd);
     if (over)
-        weir__watch_released(watch);
+        release(watch);
+    else
+        home->closing++;
 }
 
 void weir__watch_close(struct weir__watch *watch, bool close_fd)
@@ -177,7 +185,7 @@ void weir__watch_close(struct weir__watch *watch, bool close_fd)
     if (!home) {
         if (close_fd)
             weir__system()->close(watch->fd);
-        weir__watch_released(watch);
+        release(watch);
         return;
     }
     watch->closer.function = close_at_home;
