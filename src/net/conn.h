@@ -21,6 +21,7 @@ struct weir__conn_limits {
     int64_t idle;    /* nothing either way while reading waits */
     int64_t write;   /* no progress of a write that waits */
     int64_t message; /* for the rest of a line or message, once begun; see message_end */
+    _Atomic uint64_t *moved[2]; /* the server's counters of bytes received and sent; NULL: not counted */
 };
 
 /* Which limit or fault ended a connection's last failed call: what a server counts. */
