@@ -171,7 +171,8 @@ int weir_options_parse(const weir_option_set *sets, size_t count, int argc, char
     *arguments = (weir_arguments){.items = calloc((size_t)argc + 1, sizeof(char *))};
     if (!arguments->items)
         return weir__fail_memory("options");
-    struct parser parser = {.sets = sets, .count = count, .next = argv, .end = argv + argc, .arguments = arguments};
+    struct parser parser = {
+        .sets = sets, .count = count, .next = argv, .end = argc > 0 ? argv + argc : argv, .arguments = arguments};
     return parse_all(&parser);
 }
 
