@@ -44,7 +44,7 @@ WEIR_API weir_conn *weir_connect(const char *endpoint, const weir_connect_option
 
 typedef struct weir_listen_options {
     size_t size;
-    int backlog;          /* default 4,096; the system has the last word */
+    int64_t backlog;      /* default 4,096; the system has the last word */
     const char *scheme;   /* the scheme of short endpoints; default "tcp" */
     int unix_mode;        /* of a Unix socket's file; default 0600 */
     weir_socket_options socket; /* of the connections that it accepts */

@@ -27,7 +27,7 @@ typedef enum weir_model {
 typedef struct weir_server_options {
     size_t size;
     weir_model model;
-    int workers;                 /* default: the CPUs this process may use; iterative: 1 */
+    int64_t workers;             /* default: the CPUs this process may use; iterative: 1 */
     weir_backend backend;
     const char *name;            /* in logs and of its fibers; default "weir" */
     const char *scheme;          /* the scheme of short endpoints; default "tcp" */

@@ -1,0 +1,227 @@
+/* Receiving datagrams, up to 32 a system call, and going through them one by one. */
+#include <errno.h>
+#include <netinet/udp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/log.h>
+
+#include "server/inlet.h"
+
+enum { FREE_PARCELS = 64 };
+
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+/* --- parcels --- */
+
+static struct weir__parcel *parcel_new(struct weir__inlet *inlet)
+{
+    struct weir__parcel *parcel = inlet->free_parcels;
+    if (parcel) {
+        inlet->free_parcels = parcel->next;
+        inlet->free_count--;
+        return parcel;
+    }
+    parcel = malloc(sizeof *parcel); /* only what is received into becomes resident */
+    if (!parcel)
+        return NULL;
+    memset(parcel, 0, offsetof(struct weir__parcel, room));
+    parcel->origin.inlet = inlet;
+    parcel->datagram.origin = &parcel->origin;
+    parcel->datagram.capacity = WEIR__PARCEL_ROOM;
+    return parcel;
+}
+
+void weir__parcel_free(struct weir__inlet *inlet, struct weir__parcel *parcel)
+{
+    if (inlet->free_count == FREE_PARCELS) {
+        free(parcel);
+        return;
+    }
+    parcel->next = inlet->free_parcels;
+    inlet->free_parcels = parcel;
+    inlet->free_count++;
+}
+
+/* Offers the whole room of a parcel to the next datagram, whatever the last one made of it. */
+static void offer(struct weir__inlet *inlet, int i)
+{
+    struct weir__parcel *parcel = inlet->parcels[i];
+    struct msghdr *header = &inlet->messages[i].msg_hdr;
+    inlet->vectors[i] = (struct iovec){.iov_base = parcel->room, .iov_len = WEIR__PARCEL_ROOM};
+    header->msg_name = &parcel->datagram.peer.any;
+    header->msg_namelen = sizeof parcel->datagram.peer - offsetof(weir_address, any);
+    header->msg_iov = &inlet->vectors[i];
+    header->msg_iovlen = 1;
+    if (inlet->packed) {
+        header->msg_control = parcel->control;
+        header->msg_controllen = sizeof parcel->control;
+    }
+}
+
+/* Readies the batch for receiving. Returns for how many there is room: 32, or fewer without memory. */
+static int offer_all(struct weir__inlet *inlet)
+{
+    for (int i = 0; i < WEIR__BATCH; i++) {
+        if (inlet->parcels[i] && i >= inlet->count)
+            continue; /* not touched since it was offered */
+        if (!inlet->parcels[i] && !(inlet->parcels[i] = parcel_new(inlet)))
+            return i;
+        offer(inlet, i);
+    }
+    return WEIR__BATCH;
+}
+
+/* --- what came --- */
+
+void weir__batch_ask_packed(struct weir__inlet *inlet)
+{
+    int on = 1;
+    inlet->packed = weir__system()->setsockopt(inlet->watch.fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on) == 0;
+}
+
+/* How long each datagram is that the kernel has put one behind the other; 0 where there is one. */
+static size_t packed_length(struct msghdr *header)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
+        int length;
+        if (c->cmsg_level != IPPROTO_UDP || c->cmsg_type != UDP_GRO)
+            continue;
+        memcpy(&length, CMSG_DATA(c), sizeof length);
+        return length > 0 ? (size_t)length : 0;
+    }
+    return 0;
+}
+
+static void take_in(struct weir__inlet *inlet, int i)
+{
+    struct weir__parcel *parcel = inlet->parcels[i];
+    struct msghdr *header = &inlet->messages[i].msg_hdr;
+    parcel->filled = inlet->messages[i].msg_len;
+    parcel->packed = inlet->packed ? packed_length(header) : 0;
+    parcel->datagram.data = parcel->room;
+    parcel->datagram.length = parcel->packed && parcel->packed < parcel->filled ? parcel->packed : parcel->filled;
+    parcel->datagram.peer.length = header->msg_namelen;
+    parcel->datagram.truncated = header->msg_flags & MSG_TRUNC;
+    inlet->bytes += parcel->filled;
+    inlet->truncated += parcel->datagram.truncated;
+    inlet->arrived += parcel->packed ? (parcel->filled + parcel->packed - 1) / parcel->packed : 1;
+}
+
+static void count_in(struct weir__inlet *inlet)
+{
+    struct weir__counters *counters = inlet->worker->counters;
+    weir__count(counters, datagrams_in, inlet->arrived);
+    weir__count(counters, bytes_in, inlet->bytes);
+    if (inlet->truncated)
+        weir__count(counters, datagrams_truncated, inlet->truncated);
+    inlet->arrived = inlet->bytes = inlet->truncated = 0;
+}
+
+/* --- receiving --- */
+
+/* Want of memory, or a socket that went bad: said rarely, tried again soon. False if cancelled meanwhile. */
+static bool trouble(struct weir__inlet *inlet, int error)
+{
+    int64_t times;
+    errno = error;
+    if (weir__seldom(&inlet->trouble_line, weir__now(), WEIR_MINUTES(1), &times))
+        weir_log(WEIR_LOG_WARNING, "%s: receive: %m (%lld times)", inlet->place->text, (long long)times);
+    return weir_sleep(WEIR_MS(10)) == 0;
+}
+
+/* Nothing is there: waits until something is. False: cancelled, or nothing more will be read. */
+static bool wait_for_more(struct weir__inlet *inlet)
+{
+    weir__watch_clear(&inlet->watch, WEIR__READABLE);
+    if (inlet->stopping)
+        return false;
+    if (weir__watch_wait(&inlet->watch, WEIR__READABLE, WEIR_FOREVER, NULL, NULL) == 0)
+        return true;
+    return errno != ECANCELED && trouble(inlet, errno);
+}
+
+static bool too_late(const struct weir__inlet *inlet)
+{
+    return inlet->cut || (inlet->stopping && weir__now() >= inlet->stop_by);
+}
+
+bool weir__batch_receive(struct weir__inlet *inlet)
+{
+    inlet->next = 0;
+    while (!too_late(inlet)) {
+        int room = offer_all(inlet);
+        inlet->count = 0;
+        int count =
+            room ? weir__system()->recvmmsg(inlet->watch.fd, inlet->messages, (unsigned)room, MSG_DONTWAIT) : -1;
+        if (count > 0) {
+            inlet->count = count;
+            for (int i = 0; i < count; i++)
+                take_in(inlet, i);
+            count_in(inlet);
+            return true;
+        }
+        if (!room || (errno != EAGAIN && errno != EINTR)) {
+            if (!trouble(inlet, room ? errno : ENOMEM))
+                return false;
+        } else if (errno == EAGAIN && !wait_for_more(inlet)) {
+            return false;
+        }
+    }
+    return false;
+}
+
+/* --- one by one --- */
+
+struct weir__parcel *weir__batch_current(struct weir__inlet *inlet)
+{
+    return inlet->next < inlet->count ? inlet->parcels[inlet->next] : NULL;
+}
+
+/* What lies behind the current datagram in its room. */
+static size_t left_behind(const struct weir__parcel *parcel)
+{
+    size_t end = (size_t)(parcel->datagram.data - parcel->room) + parcel->datagram.length;
+    return parcel->filled - end;
+}
+
+static void show_next(struct weir__parcel *parcel, size_t left)
+{
+    parcel->datagram.data = parcel->room + (parcel->filled - left);
+    parcel->datagram.length = left < parcel->packed ? left : parcel->packed;
+}
+
+void weir__batch_advance(struct weir__inlet *inlet)
+{
+    struct weir__parcel *parcel = inlet->parcels[inlet->next];
+    size_t left = left_behind(parcel);
+    if (left)
+        show_next(parcel, left);
+    else
+        inlet->next++;
+}
+
+/* A parcel with copies of the datagrams that lie behind the current one; NULL if there are none, or no memory for them. */
+static struct weir__parcel *copy_rest(struct weir__inlet *inlet, const struct weir__parcel *parcel)
+{
+    size_t left = left_behind(parcel);
+    struct weir__parcel *rest = left ? parcel_new(inlet) : NULL;
+    if (!rest)
+        return NULL;
+    memcpy(rest->room, parcel->room + (parcel->filled - left), left);
+    rest->datagram.peer = parcel->datagram.peer;
+    rest->datagram.truncated = false;
+    rest->packed = parcel->packed;
+    rest->filled = left;
+    show_next(rest, left);
+    return rest;
+}
+
+void weir__batch_detach(struct weir__inlet *inlet)
+{
+    struct weir__parcel *parcel = inlet->parcels[inlet->next];
+    inlet->parcels[inlet->next] = copy_rest(inlet, parcel);
+    if (!inlet->parcels[inlet->next])
+        inlet->next++;
+}

@@ -1,0 +1,283 @@
+/*
+ * Gates: accepting, pausing at limits, going on.
+ *
+ * While there is room, the acceptor pushes clients as they come. At the limit, or for want of descriptors or memory, the
+ * gate pauses. It goes on by taking clients from the queue one by one, as many as there is room for; only when the queue is
+ * empty the acceptor is started again: so no more clients are accepted than may be served, however many wait.
+ */
+#include "server/gate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/backend.h"
+#include "server/client.h"
+
+enum { CLIENTS_A_TURN = 64 };
+
+#define SHORTEST_PAUSE WEIR_MS(10)
+#define LONGEST_PAUSE  WEIR_S(1)
+
+static void pause_gate(struct weir__gate *gate, int64_t resume_at)
+{
+    gate->resume_at = resume_at;
+    gate->connections = atomic_load(&gate->worker->server->connections);
+    if (!gate->paused)
+        weir__paused(gate->worker->server, 1);
+    gate->paused = true;
+    if (gate->state == WEIR__GATE_ACCEPTING) {
+        gate->state = WEIR__GATE_ENDING;
+        weir__acceptor_stop(&gate->acceptor);
+    }
+}
+
+static void unpause(struct weir__gate *gate)
+{
+    if (gate->paused)
+        weir__paused(gate->worker->server, -1);
+    gate->paused = false;
+    gate->resume_at = WEIR_FOREVER;
+}
+
+static void pause_at_limit(struct weir__gate *gate)
+{
+    bool iterative = gate->worker->server->options.model == WEIR_MODEL_ITERATIVE;
+    if (!gate->paused && !iterative) {
+        weir__count(gate->worker->counters, refused_limit, 1);
+        weir__log_limit(gate->worker->server);
+    }
+    pause_gate(gate, WEIR_FOREVER);
+    if (weir__slot_free(gate->worker))
+        weir__worker_wake(gate->worker); /* one was given back just before we counted ourselves as paused */
+}
+
+static void pause_for_resources(struct weir__gate *gate, int error)
+{
+    weir__count(gate->worker->counters, refused_resources, 1);
+    weir__log_resources(gate->worker->server, error);
+    pause_gate(gate, weir__now() + gate->backoff);
+    gate->backoff = gate->backoff * 2 < LONGEST_PAUSE ? gate->backoff * 2 : LONGEST_PAUSE;
+}
+
+/* --- one client --- */
+
+/* Counts a client by its address. 0 and its key, which is 0 where it is not counted; or -1. */
+static int count_address(struct weir__gate *gate, int fd, uint64_t *key)
+{
+    weir_server *server = gate->worker->server;
+    weir_address address = {.length = sizeof address - offsetof(weir_address, any)};
+    *key = 0;
+    if (gate->place->trusted || server->options.max_per_address < 0)
+        return 0;
+    if (weir__system()->getpeername(fd, &address.any, &address.length) < 0)
+        return 0; /* it has gone already, as its handler will learn */
+    *key = weir__address_key(&address);
+    if (weir__addresses_take(&server->addresses, *key, server->options.max_per_address) == 0)
+        return 0;
+    if (errno == EUSERS) {
+        weir__count(gate->worker->counters, refused_address, 1);
+        weir__log_address(server, &address);
+    } else {
+        weir__count(gate->worker->counters, refused_resources, 1);
+    }
+    return -1;
+}
+
+/* Lets a client in, who has a slot. */
+static void admit(struct weir__gate *gate, int fd)
+{
+    uint64_t key;
+    if (count_address(gate, fd, &key) < 0) {
+        weir__system()->close(fd);
+        weir__slot_give(gate->worker->server);
+        return;
+    }
+    if (weir__client_begin(gate->worker, gate->place, fd, key) == 0)
+        return;
+    weir__count(gate->worker->counters, refused_resources, 1);
+    weir__log_resources(gate->worker->server, errno);
+    weir__addresses_give(&gate->worker->server->addresses, key);
+    weir__slot_give(gate->worker->server);
+}
+
+/* --- clients that came in after the limit was reached --- */
+
+static void hold(struct weir__gate *gate, int fd)
+{
+    if (gate->held_count == gate->held_room) {
+        size_t room = gate->held_room ? gate->held_room * 2 : 8;
+        int *larger = realloc(gate->held, room * sizeof *larger);
+        if (!larger) {
+            weir__count(gate->worker->counters, refused_resources, 1);
+            weir__system()->close(fd);
+            return;
+        }
+        gate->held = larger;
+        gate->held_room = room;
+    }
+    gate->held[gate->held_count++] = fd;
+}
+
+static int next_held(struct weir__gate *gate)
+{
+    int fd = gate->held[0];
+    memmove(gate->held, gate->held + 1, --gate->held_count * sizeof *gate->held);
+    return fd;
+}
+
+/* --- as clients come --- */
+
+static void accepted(struct weir__acceptor *acceptor, int fd_or_error)
+{
+    struct weir__gate *gate = (struct weir__gate *)acceptor;
+    if (fd_or_error < 0) {
+        gate->state = WEIR__GATE_IDLE;
+        pause_for_resources(gate, -fd_or_error);
+        weir__worker_wake(gate->worker); /* the keeper has a new time to look */
+        return;
+    }
+    gate->backoff = SHORTEST_PAUSE;
+    if (gate->state == WEIR__GATE_ACCEPTING && !gate->held_count && weir__slot_take(gate->worker)) {
+        admit(gate, fd_or_error);
+        return;
+    }
+    hold(gate, fd_or_error);
+    if (gate->state == WEIR__GATE_ACCEPTING)
+        pause_at_limit(gate);
+}
+
+static void stopped(struct weir__acceptor *acceptor)
+{
+    struct weir__gate *gate = (struct weir__gate *)acceptor;
+    gate->state = WEIR__GATE_IDLE;
+    weir__worker_wake(gate->worker);
+}
+
+/* --- in the keeper --- */
+
+/* The next client that is held or queued; or -1 with EAGAIN if there is none, or what accept says. */
+static int next_client(struct weir__gate *gate)
+{
+    if (gate->held_count)
+        return next_held(gate);
+    if (atomic_load(&gate->worker->server->stopping) && gate->left_to_drain-- <= 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    for (;;) {
+        int fd = weir__system()->accept4(gate->acceptor.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0 || errno == EAGAIN || !weir__accept_error_passes(errno))
+            return fd;
+    }
+}
+
+enum taken { TAKEN, NONE_LEFT, PAUSED };
+
+static enum taken take_one(struct weir__gate *gate)
+{
+    if (!weir__slot_take(gate->worker)) {
+        pause_at_limit(gate);
+        return PAUSED;
+    }
+    int fd = next_client(gate);
+    if (fd >= 0) {
+        gate->backoff = SHORTEST_PAUSE;
+        admit(gate, fd);
+        return TAKEN;
+    }
+    int error = errno;
+    weir__slot_give(gate->worker->server);
+    if (error == EAGAIN)
+        return NONE_LEFT;
+    pause_for_resources(gate, error);
+    return PAUSED;
+}
+
+static enum taken take_queue(struct weir__gate *gate)
+{
+    enum taken taken;
+    for (int count = 1; (taken = take_one(gate)) == TAKEN; count++)
+        if (count % CLIENTS_A_TURN == 0)
+            weir_yield();
+    return taken;
+}
+
+/* Clients that come from now on are pushed. */
+static void start(struct weir__gate *gate)
+{
+    gate->state = WEIR__GATE_ACCEPTING;
+    if (weir__acceptor_start(&gate->acceptor) == 0)
+        return;
+    gate->state = WEIR__GATE_IDLE;
+    pause_for_resources(gate, errno);
+}
+
+static bool may_go_on(struct weir__gate *gate)
+{
+    if (gate->state != WEIR__GATE_IDLE)
+        return false;
+    if (!gate->paused)
+        return true;
+    if (gate->resume_at == WEIR_FOREVER)
+        return weir__slot_free(gate->worker);
+    return weir__now() >= gate->resume_at || atomic_load(&gate->worker->server->connections) < gate->connections;
+}
+
+void weir__gate_work(struct weir__gate *gate)
+{
+    if (!may_go_on(gate))
+        return;
+    unpause(gate);
+    if (take_queue(gate) == PAUSED)
+        return;
+    if (atomic_load(&gate->worker->server->stopping))
+        weir__gate_close(gate);
+    else
+        start(gate);
+}
+
+void weir__gate_drain(struct weir__gate *gate)
+{
+    if (gate->state == WEIR__GATE_ACCEPTING) {
+        gate->state = WEIR__GATE_ENDING;
+        weir__acceptor_stop(&gate->acceptor);
+    }
+}
+
+bool weir__gate_close(struct weir__gate *gate)
+{
+    weir__gate_drain(gate);
+    if (gate->state == WEIR__GATE_ENDING)
+        return false;
+    if (gate->state == WEIR__GATE_CLOSED)
+        return true;
+    unpause(gate);
+    while (gate->held_count)
+        weir__system()->close(gate->held[--gate->held_count]);
+    free(gate->held);
+    gate->held = NULL;
+    gate->state = WEIR__GATE_CLOSED;
+    weir__place_close_socket(gate->worker, gate->place);
+    return true;
+}
+
+int64_t weir__gate_due(const struct weir__gate *gate)
+{
+    return gate->paused && gate->state == WEIR__GATE_IDLE ? gate->resume_at : WEIR_FOREVER;
+}
+
+void weir__gate_init(struct weir__gate *gate, struct weir__worker *worker, struct weir__place *place)
+{
+    const weir_server *server = worker->server;
+    *gate = (struct weir__gate){
+        .acceptor = {.fd = place->sockets[server->first_socket + worker->index],
+                     .accepted = accepted,
+                     .stopped = stopped},
+        .worker = worker,
+        .place = place,
+        .resume_at = WEIR_FOREVER,
+        .backoff = SHORTEST_PAUSE,
+        .left_to_drain = (int)server->options.listen.backlog,
+    };
+}

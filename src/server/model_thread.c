@@ -1,0 +1,47 @@
+/*
+ * A thread per client. Threads are joined by one another: each that ends joins the one that ended before it, and the keeper the
+ * last, so that none outlives the server and nobody has to wait for them meanwhile.
+ */
+#include <errno.h>
+#include <limits.h>
+
+#include "server/client.h"
+
+/* AddressSanitizer's frames and the C library's own needs are larger than a fiber's. */
+enum { SMALLEST_STACK = 256 * 1024 };
+
+static void *client_thread(void *arg)
+{
+    struct weir__client *client = arg;
+    struct weir__worker *worker = client->worker;
+    weir__server_here = worker->server;
+    weir__system_here = worker->server->system;
+    weir__client_serve(client);
+    return NULL;
+}
+
+int weir__client_thread(struct weir__client *client)
+{
+    size_t stack = client->worker->server->options.stack_size;
+    pthread_attr_t attributes;
+    pthread_t thread;
+    int error = pthread_attr_init(&attributes);
+    if (error == 0) {
+        pthread_attr_setstacksize(&attributes, stack < SMALLEST_STACK ? SMALLEST_STACK : stack);
+        error = pthread_create(&thread, &attributes, client_thread, client);
+        pthread_attr_destroy(&attributes);
+    }
+    errno = error;
+    return error ? -1 : 0;
+}
+
+void weir__client_threads_join(struct weir__worker *worker)
+{
+    pthread_mutex_lock(&worker->lock);
+    bool any = worker->has_ended_thread;
+    pthread_t last = worker->ended_thread;
+    worker->has_ended_thread = false;
+    pthread_mutex_unlock(&worker->lock);
+    if (any)
+        pthread_join(last, NULL);
+}
