@@ -1,5 +1,6 @@
 /* The backend on epoll: edge-triggered for what fibers wait on, level-triggered for accepting. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -15,12 +16,13 @@ enum {
 
 struct state {
     int fd;
+    bool coarse; /* there is no epoll_pwait2 */
     struct epoll_event events[EVENTS];
 };
 
 static int epoll_open(weir_loop *loop)
 {
-    struct state *state = malloc(sizeof *state);
+    struct state *state = calloc(1, sizeof *state);
     if (!state)
         return -1;
     state->fd = epoll_create1(EPOLL_CLOEXEC);
@@ -52,10 +54,36 @@ static int epoll_descriptor(const weir_loop *loop)
     return ((const struct state *)loop->backend_state)->fd;
 }
 
+/* epoll_ctl(2) registers at once. */
+static bool epoll_pending(const weir_loop *loop)
+{
+    (void)loop;
+    return false;
+}
+
 static uint32_t events_of(int directions)
 {
     return (directions & WEIR__READABLE ? EPOLLIN | EPOLLRDHUP : 0) | (directions & WEIR__WRITABLE ? EPOLLOUT : 0) |
            EPOLLET;
+}
+
+/*
+ * Epoll takes a descriptor once. Where another watch of this loop has it (another fiber waits in the other direction), a
+ * watch made for one wait registers a copy, which is closed with it.
+ */
+static bool watch_copy(struct state *state, struct weir__watch *watch, struct epoll_event *event)
+{
+    int copy = weir__system()->fcntl(watch->fd, F_DUPFD_CLOEXEC, 0);
+    if (copy < 0)
+        return false;
+    if (epoll_ctl(state->fd, EPOLL_CTL_ADD, copy, event) < 0) {
+        int saved = errno;
+        weir__system()->close(copy);
+        errno = saved;
+        return false;
+    }
+    watch->copy = copy;
+    return true;
 }
 
 static int epoll_watch(weir_loop *loop, struct weir__watch *watch, int direction)
@@ -65,7 +93,9 @@ static int epoll_watch(weir_loop *loop, struct weir__watch *watch, int direction
     struct state *state = loop->backend_state;
     int directions = watch->armed | direction;
     struct epoll_event event = {.events = events_of(directions), .data.ptr = watch};
-    if (epoll_ctl(state->fd, watch->armed ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, watch->fd, &event) < 0)
+    int operation = watch->armed ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    if (epoll_ctl(state->fd, operation, watch->fd, &event) < 0 &&
+        !(errno == EEXIST && watch->foreign && watch_copy(state, watch, &event)))
         return -1;
     watch->armed = (uint8_t)directions;
     return 0;
@@ -84,8 +114,7 @@ static int epoll_accept(weir_loop *loop, struct weir__acceptor *acceptor)
 {
     struct state *state = loop->backend_state;
     /* Exclusive: a socket that several workers share (systemd's) wakes one of them. */
-    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE,
-                                .data.ptr = (char *)acceptor + TAG_ACCEPTOR};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = (char *)acceptor + TAG_ACCEPTOR};
     return epoll_ctl(state->fd, EPOLL_CTL_ADD, acceptor->fd, &event);
 }
 
@@ -139,14 +168,21 @@ static void report(weir_loop *loop, const struct epoll_event *event)
         accept_some(loop, (struct weir__acceptor *)(tagged - TAG_ACCEPTOR));
         return;
     }
-    int directions = (event->events & (EPOLLIN | EPOLLRDHUP) ? WEIR__READABLE : 0) |
-                     (event->events & EPOLLOUT ? WEIR__WRITABLE : 0);
+    int directions =
+        (event->events & (EPOLLIN | EPOLLRDHUP) ? WEIR__READABLE : 0) | (event->events & EPOLLOUT ? WEIR__WRITABLE : 0);
     if (event->events & (EPOLLERR | EPOLLHUP))
         directions = WEIR__READABLE | WEIR__WRITABLE;
     weir__watch_event((struct weir__watch *)tagged, directions, event->events & (EPOLLRDHUP | EPOLLHUP));
 }
 
-/* Waits as long as asked, to the nanosecond where the kernel has epoll_pwait2. */
+/* To the next millisecond. */
+static int wait_milliseconds(struct state *state, int64_t left)
+{
+    int64_t milliseconds = left / WEIR_MS(1) + (left % WEIR_MS(1) != 0);
+    return epoll_wait(state->fd, state->events, EVENTS, milliseconds > INT32_MAX ? INT32_MAX : (int)milliseconds);
+}
+
+/* Waits as long as asked, to the nanosecond; valgrind does not know how. */
 static int wait_for_events(struct state *state, int64_t left)
 {
     if (left <= 0)
@@ -154,7 +190,11 @@ static int wait_for_events(struct state *state, int64_t left)
     if (left == WEIR_FOREVER)
         return epoll_wait(state->fd, state->events, EVENTS, -1);
     struct timespec time = {left / WEIR_S(1), left % WEIR_S(1)};
-    return epoll_pwait2(state->fd, state->events, EVENTS, &time, NULL);
+    int count = state->coarse ? -1 : epoll_pwait2(state->fd, state->events, EVENTS, &time, NULL);
+    if (count >= 0 || (!state->coarse && errno != ENOSYS))
+        return count;
+    state->coarse = true;
+    return wait_milliseconds(state, left);
 }
 
 static int epoll_backend_wait(weir_loop *loop, int64_t deadline)
@@ -184,6 +224,7 @@ const struct weir__backend weir__backend_epoll = {
     .open = epoll_open,
     .close = epoll_close,
     .descriptor = epoll_descriptor,
+    .pending = epoll_pending,
     .watch = epoll_watch,
     .unwatch = epoll_unwatch,
     .accept = epoll_accept,
