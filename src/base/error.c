@@ -49,7 +49,7 @@ struct weir__error **weir__error_thread_place(void)
     return &thread_record;
 }
 
-struct weir__error **(*weir__error_place)(void) = weir__error_thread_place;
+struct weir__error **(*_Atomic weir__error_place)(void) = weir__error_thread_place;
 
 void weir__error_free(struct weir__error *error)
 {

@@ -11,7 +11,7 @@ struct weir__error;
  * Where the record of the caller is kept. The engine puts its own function here, which knows fibers; until then, and in
  * threads without a loop, it is weir__error_thread_place.
  */
-extern struct weir__error **(*weir__error_place)(void);
+extern struct weir__error **(*_Atomic weir__error_place)(void);
 
 /* The place of the calling thread, whose record is freed when the thread ends. Never NULL. */
 struct weir__error **weir__error_thread_place(void);

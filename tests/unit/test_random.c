@@ -72,7 +72,7 @@ static void the_whole_range_is_used(void **state)
     weir__system_here = &weir__kernel;
 }
 
-/* 2^64 mod 6 is 4: draws of 0 give the product 0, which is below 4, and must be drawn again; 1 gives 6, which is not. */
+/* 2^64 mod 6 is 4: a draw of 0 gives the product 0, below 4, and must be drawn again; 1 gives 6, which is not. */
 static void what_would_favour_some_is_drawn_again(void **state)
 {
     (void)state;
