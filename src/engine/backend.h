@@ -15,11 +15,14 @@ struct weir__backend {
     /* Sets up loop->backend_state. 0, or -1 and errno. */
     int (*open)(weir_loop *loop);
 
-    /* Gives up every registration; nothing is reported after it. */
+    /* Gives up every registration and sets loop->backend_state to NULL; nothing is reported after it. */
     void (*close)(weir_loop *loop);
 
-    /* A descriptor that is readable when `wait` would not sleep. */
+    /* A descriptor that is readable when `wait` would not sleep, unless something is pending. */
     int (*descriptor)(const weir_loop *loop);
+
+    /* Whether something was registered that only the next `wait` hands in. */
+    bool (*pending)(const weir_loop *loop);
 
     /*
      * Registers a watch for a direction: from now on weir__watch_event is called at every edge, and soon if it is ready

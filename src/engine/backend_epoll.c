@@ -1,6 +1,7 @@
 /* The backend on epoll: edge-triggered for what fibers wait on, level-triggered for accepting. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -82,7 +83,7 @@ static bool watch_copy(struct state *state, struct weir__watch *watch, struct ep
         errno = saved;
         return false;
     }
-    watch->copy = copy;
+    ((struct weir__foreign *)watch)->copy = copy;
     return true;
 }
 
@@ -105,7 +106,10 @@ static bool epoll_unwatch(weir_loop *loop, struct weir__watch *watch)
 {
     struct state *state = loop->backend_state;
     /* Closing the descriptor would not do: a child may have a copy of it, and the events would go on. */
-    epoll_ctl(state->fd, EPOLL_CTL_DEL, watch->fd, NULL);
+    struct weir__foreign *foreign = watch->foreign ? (struct weir__foreign *)watch : NULL;
+    epoll_ctl(state->fd, EPOLL_CTL_DEL, foreign && foreign->copy >= 0 ? foreign->copy : watch->fd, NULL);
+    if (foreign && foreign->copy >= 0)
+        weir__system()->close(foreign->copy);
     watch->armed = 0;
     return true;
 }
@@ -200,8 +204,8 @@ static int wait_for_events(struct state *state, int64_t left)
 static int epoll_backend_wait(weir_loop *loop, int64_t deadline)
 {
     struct state *state = loop->backend_state;
-    int64_t left = deadline == WEIR_NOW ? 0 : deadline;
-    if (deadline != WEIR_NOW && deadline != WEIR_FOREVER)
+    int64_t left = deadline <= loop->now ? 0 : deadline;
+    if (left && deadline != WEIR_FOREVER)
         left = deadline - loop->system->monotonic();
     int count = wait_for_events(state, left);
     if (count < 0)

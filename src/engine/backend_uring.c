@@ -29,7 +29,7 @@ static struct io_uring *ring_of(const weir_loop *loop)
 }
 
 /* A free submission entry; those that are waiting are handed in if there is none. NULL with EAGAIN if the kernel takes none. */
-static struct io_uring_sqe *entry(struct io_uring *ring)
+static struct io_uring_sqe *try_entry(struct io_uring *ring)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
     if (!sqe) {
@@ -41,19 +41,25 @@ static struct io_uring_sqe *entry(struct io_uring *ring)
     return sqe;
 }
 
+/* An entry for what must not be left undone. The kernel refuses for want of memory alone, and not for long. */
+static struct io_uring_sqe *entry(struct io_uring *ring)
+{
+    struct io_uring_sqe *sqe;
+    while (!(sqe = try_entry(ring)))
+        ;
+    return sqe;
+}
+
 static void set_data(struct io_uring_sqe *sqe, const void *pointer, unsigned tag)
 {
     io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)pointer | tag);
 }
 
-static int watch_wakes(weir_loop *loop)
+static void watch_wakes(weir_loop *loop)
 {
     struct io_uring_sqe *sqe = entry(ring_of(loop));
-    if (!sqe)
-        return -1;
     io_uring_prep_poll_multishot(sqe, loop->wake_fd, POLLIN);
     set_data(sqe, NULL, TAG_WAKE);
-    return 0;
 }
 
 static int uring_open(weir_loop *loop)
@@ -74,7 +80,8 @@ static int uring_open(weir_loop *loop)
     /* Saves a look-up of the descriptor at each call; where the kernel refuses, nothing is lost. */
     io_uring_register_ring_fd(ring);
     loop->backend_state = ring;
-    return watch_wakes(loop);
+    watch_wakes(loop);
+    return 0;
 }
 
 static void uring_close(weir_loop *loop)
@@ -82,6 +89,11 @@ static void uring_close(weir_loop *loop)
     io_uring_queue_exit(ring_of(loop));
     free(loop->backend_state);
     loop->backend_state = NULL;
+}
+
+static bool uring_pending(const weir_loop *loop)
+{
+    return io_uring_sq_ready(ring_of(loop)) > 0;
 }
 
 static int uring_descriptor(const weir_loop *loop)
@@ -97,7 +109,7 @@ static int uring_watch(weir_loop *loop, struct weir__watch *watch, int direction
 {
     if (watch->armed & direction)
         return 0;
-    struct io_uring_sqe *sqe = entry(ring_of(loop));
+    struct io_uring_sqe *sqe = try_entry(ring_of(loop));
     if (!sqe)
         return -1;
     if (direction == WEIR__READABLE)
@@ -112,8 +124,6 @@ static int uring_watch(weir_loop *loop, struct weir__watch *watch, int direction
 static void cancel(weir_loop *loop, const void *pointer, unsigned tag)
 {
     struct io_uring_sqe *sqe = entry(ring_of(loop));
-    if (!sqe)
-        return;
     io_uring_prep_cancel64(sqe, (uint64_t)(uintptr_t)pointer | tag, 0);
     set_data(sqe, NULL, TAG_CANCEL);
     sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
@@ -130,7 +140,7 @@ static bool uring_unwatch(weir_loop *loop, struct weir__watch *watch)
 
 static int uring_accept(weir_loop *loop, struct weir__acceptor *acceptor)
 {
-    struct io_uring_sqe *sqe = entry(ring_of(loop));
+    struct io_uring_sqe *sqe = try_entry(ring_of(loop));
     if (!sqe)
         return -1;
     io_uring_prep_multishot_accept(sqe, acceptor->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -160,28 +170,37 @@ static void report_watch(struct weir__watch *watch, int direction, const struct 
     weir__watch_event(watch, directions, events & (POLLRDHUP | POLLHUP));
 }
 
+/*
+ * After the kernel has ended a multishot: what was not the listener's fault passes. Returns 0, or the error for which
+ * accepting has stopped.
+ */
+static int accept_again(weir_loop *loop, struct weir__acceptor *acceptor, int result)
+{
+    acceptor->armed = false;
+    if (result < 0 && !weir__accept_error_passes(-result))
+        return -result;
+    if (uring_accept(loop, acceptor) < 0)
+        return errno;
+    acceptor->armed = true;
+    return 0;
+}
+
 static void report_accept(weir_loop *loop, struct weir__acceptor *acceptor, const struct io_uring_cqe *cqe)
 {
-    bool over = !(cqe->flags & IORING_CQE_F_MORE);
     int result = cqe->res;
-    if (over)
-        acceptor->armed = false;
+    if (cqe->flags & IORING_CQE_F_MORE) {
+        if (result >= 0)
+            acceptor->accepted(acceptor, result);
+        return;
+    }
+    bool stopping = acceptor->stopping;
+    int error = stopping ? 0 : accept_again(loop, acceptor, result);
     if (result >= 0)
         acceptor->accepted(acceptor, result);
-    if (!over)
-        return;
-    if (acceptor->stopping) {
+    if (stopping)
         weir__acceptor_stopped(acceptor);
-        return;
-    }
-    /* What was not the listener's fault passes; the kernel ends a multishot for it all the same. */
-    if (result >= 0 || weir__accept_error_passes(-result)) {
-        acceptor->armed = uring_accept(loop, acceptor) == 0;
-        if (acceptor->armed)
-            return;
-        result = -errno;
-    }
-    acceptor->accepted(acceptor, result);
+    else if (error && !acceptor->stopping)
+        acceptor->accepted(acceptor, -error);
 }
 
 static void report(weir_loop *loop, const struct io_uring_cqe *cqe)
@@ -220,8 +239,8 @@ static int submit_and_wait(struct io_uring *ring, int64_t left)
 static int uring_wait(weir_loop *loop, int64_t deadline)
 {
     struct io_uring *ring = ring_of(loop);
-    int64_t left = deadline == WEIR_NOW ? 0 : deadline;
-    if (deadline != WEIR_NOW && deadline != WEIR_FOREVER)
+    int64_t left = deadline <= loop->now ? 0 : deadline;
+    if (left && deadline != WEIR_FOREVER)
         left = deadline - loop->system->monotonic();
     int result = submit_and_wait(ring, left);
     /* EBUSY and EAGAIN: completions must be taken before more can be submitted, which is what comes next. */
@@ -253,6 +272,7 @@ const struct weir__backend weir__backend_uring = {
     .open = uring_open,
     .close = uring_close,
     .descriptor = uring_descriptor,
+    .pending = uring_pending,
     .watch = uring_watch,
     .unwatch = uring_unwatch,
     .accept = uring_accept,

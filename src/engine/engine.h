@@ -64,18 +64,16 @@ enum { WEIR__READABLE = 1, WEIR__WRITABLE = 2 };
  */
 struct weir__watch {
     int fd;
-    uint8_t ready;         /* home loop's thread only */
-    uint8_t hangup;        /* an end or error was seen: reading never waits again */
-    uint8_t armed;         /* the backend's: what is registered */
-    uint8_t closing : 1;   /* weir__watch_close was called */
-    uint8_t close_fd : 1;  /* and the descriptor is to be closed with it */
-    uint8_t foreign : 1;   /* made for one wait, see watch.c */
+    uint8_t ready;       /* home loop's thread only */
+    uint8_t hangup;      /* an end or error was seen: reading never waits again */
+    uint8_t armed;       /* the backend's: what is registered */
+    uint8_t closing : 1; /* unregistered, and the backend has not confirmed yet; home loop's thread only */
+    uint8_t foreign : 1; /* made for one wait, see watch.c */
     _Atomic(weir_loop *) home;
-    union {
-        weir__slot slot[2];        /* [0] who waits to read, [1] to write */
-        struct weir__task closer;  /* once nobody waits any more: the way to the home loop */
-    };
-    void (*released)(struct weir__watch *); /* called on the home loop, when the backend holds it no more after weir__watch_close */
+    weir__slot slot[2];       /* [0] who waits to read, [1] to write */
+    struct weir__task closer; /* the way to the home loop; no union with the slots, which events look at until then */
+    /* Called on the home loop's thread when the backend holds it no more after weir__watch_close. */
+    void (*released)(struct weir__watch *);
 };
 
 /* Prepares a watch for a descriptor; nothing is registered yet. */

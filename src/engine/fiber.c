@@ -68,9 +68,11 @@ void weir__fiber_leave(struct weir_fiber *fiber)
         loop->on_park = NULL;
         function(loop->on_park_arg);
     }
+    int saved = errno;
     fiber->state = WEIR__PARKED;
     leave(fiber, false);
     fiber->state = WEIR__RUNNING;
+    errno = saved;
 }
 
 /* The first function on a fiber's stack. */
@@ -120,6 +122,7 @@ static struct weir_fiber *make_fiber(weir_loop *loop, const char *name)
     fiber->waiter.kind = WEIR__FIBER;
     fiber->task.function = run_task;
     fiber->cancel_task.function = cancel_task;
+    weir__loop_refer(loop);
     fiber->loop = loop;
     fiber->name = name ? name : "fiber";
     weir__list_init(&fiber->all);
@@ -136,13 +139,13 @@ weir_fiber *weir_spawn(weir_fiber_function *function, void *arg, const weir_fibe
         return NULL;
     }
     if (atomic_fetch_add(&loop->fiber_count, 1) >= loop->max_fibers) {
-        atomic_fetch_sub(&loop->fiber_count, 1);
+        weir__loop_uncount(loop);
         weir_fail(WEIR_ERROR_LIMIT, ENOMEM, "spawn", "", "there are %zu fibers already", loop->max_fibers);
         return NULL;
     }
     struct weir_fiber *fiber = make_fiber(loop, options ? options->name : NULL);
     if (!fiber) {
-        atomic_fetch_sub(&loop->fiber_count, 1);
+        weir__loop_uncount(loop);
         weir__fail_memory("spawn");
         return NULL;
     }
@@ -153,13 +156,19 @@ weir_fiber *weir_spawn(weir_fiber_function *function, void *arg, const weir_fibe
     return fiber;
 }
 
+/* A handle may be cancelled until it is joined, and joined after its loop was freed: it keeps the loop's memory. */
+static void free_now(struct weir_fiber *fiber)
+{
+    weir__loop_release(fiber->loop);
+    weir__error_free(fiber->waiter.error);
+    free(fiber);
+}
+
 void weir__fiber_free(struct weir_fiber *fiber)
 {
     uint8_t posted = WEIR__CANCEL_POSTED;
-    if (atomic_compare_exchange_strong(&fiber->cancelled, &posted, WEIR__FREE_WHEN_DELIVERED))
-        return;
-    weir__error_free(fiber->waiter.error);
-    free(fiber);
+    if (!atomic_compare_exchange_strong(&fiber->cancelled, &posted, WEIR__FREE_WHEN_DELIVERED))
+        free_now(fiber);
 }
 
 /* On the loop's stack, when the fiber will run no more. */
@@ -230,20 +239,25 @@ int weir_join(weir_fiber *fiber, int *result, int64_t deadline)
     return 0;
 }
 
+static void wake_cancelled(struct weir_fiber *fiber)
+{
+    struct weir__waiter *self = &fiber->waiter;
+    if (fiber->state == WEIR__PARKED && fiber->waiter.slot && fiber->cancellable &&
+        atomic_compare_exchange_strong(fiber->waiter.slot, &self, NULL))
+        weir__loop_queue(fiber->loop, &fiber->task);
+}
+
 /* On the fiber's loop: from here on it fails to park. */
 static void cancel_task(struct weir__task *task)
 {
     struct weir_fiber *fiber = (struct weir_fiber *)((char *)task - offsetof(struct weir_fiber, cancel_task));
     uint8_t posted = WEIR__CANCEL_POSTED;
-    if (!atomic_compare_exchange_strong(&fiber->cancelled, &posted, WEIR__CANCEL_DELIVERED)) {
-        weir__error_free(fiber->waiter.error);
-        free(fiber);
-        return;
-    }
-    struct weir__waiter *self = &fiber->waiter;
-    if (fiber->state == WEIR__PARKED && fiber->waiter.slot && fiber->cancellable &&
-        atomic_compare_exchange_strong(fiber->waiter.slot, &self, NULL))
-        weir__loop_queue(fiber->loop, &fiber->task);
+    /* One that has ended may be freed by whoever joins it as soon as this is delivered. */
+    bool ended = fiber->state == WEIR__ENDED;
+    if (!atomic_compare_exchange_strong(&fiber->cancelled, &posted, WEIR__CANCEL_DELIVERED))
+        free_now(fiber);
+    else if (!ended)
+        wake_cancelled(fiber);
 }
 
 void weir_cancel_fiber(weir_fiber *fiber)
@@ -280,11 +294,9 @@ int weir_yield(void)
     }
     if (fiber->cancelled)
         return weir__fail_cancelled("yield", "");
-    int saved = errno;
     fiber->waiter.slot = NULL;
     weir__loop_queue(fiber->loop, &fiber->task);
     weir__fiber_leave(fiber);
-    errno = saved;
     return fiber->cancelled ? weir__fail_cancelled("yield", "") : 0;
 }
 

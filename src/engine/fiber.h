@@ -39,23 +39,23 @@ enum { WEIR__NOT_CANCELLED, WEIR__CANCEL_POSTED, WEIR__CANCEL_DELIVERED, WEIR__F
 struct weir_fiber {
     struct weir__waiter waiter; /* first: a waiter of kind FIBER is its fiber */
     struct weir__context context;
-    struct weir__task task;     /* its place in the run queue, or in the inbox of its loop */
+    struct weir__task task; /* its place in the run queue, or in the inbox of its loop */
     struct weir__task cancel_task;
-    struct weir__list all;      /* the loop's fibers */
-    struct weir__timer timer;   /* lazy: armed no later than `deadline`, and left armed when the fiber wakes */
-    int64_t deadline;           /* of the park it is in */
+    struct weir__list all;    /* the loop's fibers */
+    struct weir__timer timer; /* lazy: armed no later than `deadline`, and left armed when the fiber wakes */
+    int64_t deadline;         /* of the park it is in */
     weir_loop *loop;
     struct weir__stack stack;
     const char *name;
     weir_fiber_function *function;
     void *arg;
-    weir__slot joiner;          /* who waits for its end; finished when it has ended */
-    weir__slot own;             /* for waits that belong to nothing else: sleep */
+    weir__slot joiner; /* who waits for its end; finished when it has ended */
+    weir__slot own;    /* for waits that belong to nothing else: sleep */
     int result;
     uint8_t state;
     bool detached;
     bool timed_out;
-    bool cancellable;           /* the park it is in ends when it is cancelled */
+    bool cancellable; /* the park it is in ends when it is cancelled */
     _Atomic uint8_t cancelled;
 #if WEIR__ASAN
     void *asan_fake_stack;
@@ -90,7 +90,7 @@ void weir__loop_wake_fiber(weir_loop *loop, struct weir_fiber *fiber);
 /* The calling thread's running fiber, NULL outside. */
 struct weir_fiber *weir__fiber_running(void);
 
-/* Switches from the running fiber to its loop. */
+/* Switches from the running fiber to its loop, until it is queued again; errno is kept. */
 void weir__fiber_leave(struct weir_fiber *fiber);
 
 /* A fiber's timer went off: it wakes if that was its deadline; otherwise the timer is set again. */

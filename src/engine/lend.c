@@ -21,15 +21,13 @@ struct lent {
 };
 
 struct weir__lent_pool {
-    weir_loop *loop;               /* whose thread uses it without a lock; NULL: the pool of threads */
-    struct lent *free;
+    struct lent *free;               /* the loop's thread uses it without a lock */
     _Atomic(struct lent *) returned; /* by other threads */
     size_t made;
-    atomic_size_t out;             /* lent and not yet returned */
-    bool orphaned;                 /* its loop is gone */
+    atomic_size_t references; /* the loop's, and one a buffer that is lent: the last to go frees the pool */
 };
 
-static struct weir__lent_pool threads_pool;
+static struct weir__lent_pool threads_pool = {.references = 1};
 static pthread_mutex_t threads_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct lent *make(size_t size, struct weir__lent_pool *pool)
@@ -46,7 +44,7 @@ static struct lent *make(size_t size, struct weir__lent_pool *pool)
 static struct weir__lent_pool *pool_of_loop(weir_loop *loop)
 {
     if (!loop->lent && (loop->lent = calloc(1, sizeof *loop->lent)))
-        loop->lent->loop = loop;
+        loop->lent->references = 1;
     return loop->lent;
 }
 
@@ -82,7 +80,7 @@ void *weir__lend(size_t *size)
 {
     struct lent *lent = take();
     if (lent)
-        atomic_fetch_add_explicit(&lent->pool->out, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&lent->pool->references, 1, memory_order_relaxed);
     else if (!(lent = make(WEIR__LENT_SMALL, NULL)))
         return NULL;
     *size = lent->size;
@@ -100,8 +98,10 @@ static void free_list(struct lent *lent)
     }
 }
 
-static void free_pool(struct weir__lent_pool *pool)
+static void release_pool(struct weir__lent_pool *pool)
 {
+    if (atomic_fetch_sub(&pool->references, 1) != 1)
+        return;
     free_list(pool->free);
     free_list(atomic_exchange(&pool->returned, NULL));
     free(pool);
@@ -109,7 +109,8 @@ static void free_pool(struct weir__lent_pool *pool)
 
 static void put_back(struct weir__lent_pool *pool, struct lent *lent)
 {
-    if (pool->loop && pool->loop == weir__loop_here) {
+    weir_loop *loop = weir__loop_here;
+    if (loop && loop->lent == pool) {
         lent->next = pool->free;
         pool->free = lent;
         return;
@@ -129,19 +130,11 @@ void weir__lend_return(void *buffer)
     }
     weir__sanitizer_poison(lent->bytes, lent->size);
     put_back(pool, lent);
-    /* The last that comes home to a loop that is gone frees the pool. */
-    if (atomic_fetch_sub(&pool->out, 1) == 1 && pool->orphaned)
-        free_pool(pool);
+    release_pool(pool);
 }
 
 void weir__lent_pool_free(struct weir__lent_pool *pool)
 {
-    if (!pool)
-        return;
-    pool->loop = NULL;
-    /* Counts as one more that is out until here, so that exactly one side frees it. */
-    atomic_fetch_add(&pool->out, 1);
-    pool->orphaned = true;
-    if (atomic_fetch_sub(&pool->out, 1) == 1)
-        free_pool(pool);
+    if (pool)
+        release_pool(pool);
 }

@@ -48,6 +48,15 @@ static void push_inbox(weir_loop *loop, struct weir__task *task)
     notify(loop);
 }
 
+void weir__loop_uncount(weir_loop *loop)
+{
+    weir__loop_refer(loop);
+    atomic_fetch_sub(&loop->fiber_count, 1);
+    if (loop != weir__loop_here)
+        notify(loop);
+    weir__loop_release(loop);
+}
+
 void weir__loop_wake_fiber(weir_loop *loop, struct weir_fiber *fiber)
 {
     if (loop == weir__loop_here) {
@@ -77,8 +86,15 @@ void weir__loop_post(weir_loop *loop, struct weir__task *task)
     weir__loop_release(loop);
 }
 
+/*
+ * `notified` is looked at too: whoever filled the inbox may say so only after it was emptied, and if that were left
+ * standing the next one would believe that the loop has been told.
+ */
 static void empty_inbox(weir_loop *loop)
 {
+    if (!atomic_load_explicit(&loop->notified, memory_order_relaxed) &&
+        !atomic_load_explicit(&loop->inbox, memory_order_relaxed))
+        return;
     atomic_store(&loop->notified, false);
     struct weir__task *newest = atomic_exchange(&loop->inbox, NULL), *oldest = NULL;
     while (newest) {
@@ -115,23 +131,29 @@ static void look_at_clock(weir_loop *loop)
     weir__timers_run(&loop->timers, loop->now, weir__fiber_timer, loop);
 }
 
+/* When there is something to do that no event tells of. */
+static int64_t next_work(weir_loop *loop)
+{
+    if (loop->ready || atomic_load_explicit(&loop->inbox, memory_order_acquire))
+        return WEIR_NOW;
+    return weir__timers_next(&loop->timers);
+}
+
 static int turn(weir_loop *loop, int64_t deadline)
 {
     run_ready(loop);
-    int64_t next = weir_loop_deadline(loop);
+    int64_t next = next_work(loop);
     if (loop->backend->wait(loop, next < deadline ? next : deadline) < 0)
         return -1;
     look_at_clock(loop);
-    if (atomic_load_explicit(&loop->inbox, memory_order_relaxed))
-        empty_inbox(loop);
+    empty_inbox(loop);
     return 0;
 }
 
 int weir_loop_once(weir_loop *loop, int64_t deadline)
 {
     look_at_clock(loop);
-    if (atomic_load(&loop->inbox))
-        empty_inbox(loop);
+    empty_inbox(loop);
     if (turn(loop, deadline) < 0)
         return -1;
     run_ready(loop);
@@ -149,9 +171,7 @@ int weir_loop_run(weir_loop *loop)
 
 int64_t weir_loop_deadline(weir_loop *loop)
 {
-    if (loop->ready || atomic_load_explicit(&loop->inbox, memory_order_acquire))
-        return WEIR_NOW;
-    return weir__timers_next(&loop->timers);
+    return loop->backend->pending(loop) ? WEIR_NOW : next_work(loop);
 }
 
 int weir_loop_fd(const weir_loop *loop)
@@ -235,6 +255,16 @@ static void cancel_all(weir_loop *loop)
     weir__list_each(link, &loop->fibers) weir_cancel_fiber(weir__list_entry(link, struct weir_fiber, all));
 }
 
+/* What was posted, by other threads and by this one. */
+static void run_the_rest(weir_loop *loop)
+{
+    empty_inbox(loop);
+    while (loop->ready) {
+        run_ready(loop);
+        empty_inbox(loop);
+    }
+}
+
 void weir_loop_free(weir_loop *loop)
 {
     if (!loop)
@@ -245,13 +275,14 @@ void weir_loop_free(weir_loop *loop)
         if (turn(loop, WEIR_FOREVER) < 0)
             break;
     }
+    run_the_rest(loop);
+    while (loop->closing && loop->backend->wait(loop, WEIR_FOREVER) == 0)
+        run_the_rest(loop);
+    loop->backend->close(loop);
     pthread_mutex_lock(&loop->lock);
     loop->dead = true;
     pthread_mutex_unlock(&loop->lock);
-    empty_inbox(loop);
-    while (loop->ready)
-        run_ready(loop);
-    loop->backend->close(loop);
+    run_the_rest(loop);
     weir__lent_pool_free(loop->lent);
     unlist_loop(loop);
     weir__loop_here = NULL;

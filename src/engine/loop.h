@@ -20,7 +20,7 @@ struct weir_loop {
     atomic_size_t fiber_count;    /* those in an inbox included */
     size_t max_fibers;
     size_t stack_size;
-    size_t holds; /* weir__loop_hold: what keeps weir_loop_run going beside fibers */
+    size_t holds;   /* weir__loop_hold: what keeps weir_loop_run going beside fibers */
     size_t closing; /* watches that are closed but for the backend's word that it holds them no more */
     struct weir__timers timers;
 
@@ -31,9 +31,9 @@ struct weir_loop {
     _Atomic(struct weir__task *) inbox; /* newest first */
     atomic_bool notified;               /* wake_fd was written to and the inbox not yet emptied */
     int wake_fd;
-    atomic_size_t references; /* watches whose home it is, callers under way, and 1 for the living loop */
+    atomic_size_t references; /* fibers, watches whose home it is, callers under way, and 1 for the living loop */
     pthread_mutex_t lock;     /* of dead */
-    bool dead;                /* freed by its owner; the memory stays until the last reference goes */
+    bool dead; /* freed by its owner, no backend any more; the memory stays until the last reference goes */
 
     struct weir__lent_pool *lent;
     struct weir__list loops; /* every loop of the process, for debuggers */
@@ -57,6 +57,9 @@ static inline void weir__loop_queue(weir_loop *loop, struct weir__task *task)
     loop->ready_end = &task->next;
 }
 
+/* Takes back the place of a fiber that could not be made. Any thread: a loop that waits for its fibers' end looks again. */
+void weir__loop_uncount(weir_loop *loop);
+
 /* Keeps a loop's memory while somebody may still touch it. */
 void weir__loop_refer(weir_loop *loop);
 void weir__loop_release(weir_loop *loop);
@@ -71,6 +74,7 @@ void weir__errors_know_fibers(void);
 struct weir__foreign {
     struct weir__watch watch; /* first: an event's watch is its foreign watch */
     weir__slot *target;       /* where its fiber waits; NULL once it has gone on */
+    int copy;                 /* the epoll backend's: what is registered in place of watch.fd; -1 */
 };
 
 /* For a loop, which keeps its memory until the watch is closed and released. The caller sets watch.released. NULL with ENOMEM. */

@@ -34,12 +34,16 @@ static void tell(const struct weir_fiber *fiber)
 static void on_fault(int signal, siginfo_t *info, void *context)
 {
     (void)context;
+    bool sent = info->si_code <= 0;
     weir_loop *loop = weir__loop_here;
     struct weir_fiber *fiber = loop ? loop->running : NULL;
-    if (fiber && weir__stack_in_guard(&fiber->stack, info->si_addr))
+    if (fiber && !sent && weir__stack_in_guard(&fiber->stack, info->si_addr))
         tell(fiber);
     /* The instruction faults again, now under the handler that was there before: a core dump, or the program's own. */
     sigaction(signal, &previous, NULL);
+    /* What somebody sent (kill(2)) comes no second time. */
+    if (sent)
+        raise(signal);
 }
 
 static void install(void)

@@ -34,6 +34,7 @@ static pthread_cond_t work;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct weir__list queue = {&queue, &queue};
 static int threads, idle_threads, most_threads;
+static int waiting_jobs; /* in the queue */
 
 static void prepare(void)
 {
@@ -44,7 +45,9 @@ static void prepare(void)
     pthread_condattr_destroy(&attributes);
     cpu_set_t cpus;
     int count = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
-    most_threads = count * THREADS_A_CPU < FEWEST ? FEWEST : count * THREADS_A_CPU > MOST ? MOST : count * THREADS_A_CPU;
+    most_threads = count * THREADS_A_CPU < FEWEST ? FEWEST
+                   : count * THREADS_A_CPU > MOST ? MOST
+                                                  : count * THREADS_A_CPU;
 }
 
 static void run(struct job *job)
@@ -79,6 +82,7 @@ static struct job *next_job(void)
     struct weir__list *link = weir__list_pop_front(&queue);
     if (!link)
         return NULL;
+    waiting_jobs--;
     struct job *job = weir__list_entry(link, struct job, link);
     job->state = JOB_RUNNING;
     return job;
@@ -116,17 +120,18 @@ static int start_thread(void)
     return result;
 }
 
-/* Queues a job; a thread is started where none is idle. False with errno only if no thread will ever come to it. */
+/* Queues a job; a thread is started where the idle ones have each a job to take already.   False with errno only if no thread will ever come to it. */
 static bool enqueue(struct job *job)
 {
     pthread_once(&once, prepare);
     pthread_mutex_lock(&lock);
     int result = 0;
-    if (idle_threads == 0 && threads < most_threads && (result = start_thread()) == 0)
+    if (waiting_jobs >= idle_threads && threads < most_threads && (result = start_thread()) == 0)
         threads++;
     bool taken = threads > 0;
     if (taken) {
         weir__list_push_back(&queue, &job->link);
+        waiting_jobs++;
         pthread_cond_signal(&work);
     }
     pthread_mutex_unlock(&lock);
@@ -139,9 +144,10 @@ static enum job_state give_up(struct job *job)
 {
     pthread_mutex_lock(&lock);
     enum job_state state = job->state;
-    if (state == JOB_WAITING)
+    if (state == JOB_WAITING) {
         weir__list_remove(&job->link);
-    else if (state == JOB_RUNNING)
+        waiting_jobs--;
+    } else if (state == JOB_RUNNING)
         job->state = JOB_ABANDONED;
     pthread_mutex_unlock(&lock);
     return state;
@@ -164,8 +170,8 @@ static int wait_for(struct job *job, int64_t deadline)
     while (!weir__slot_finished(&job->slot)) {
         if (!weir__wait_begin(&job->slot))
             continue;
-        int result = may_leave ? weir__wait_park(&job->slot, deadline)
-                               : weir__wait_park_uncancelled(&job->slot, WEIR_FOREVER);
+        int result =
+            may_leave ? weir__wait_park(&job->slot, deadline) : weir__wait_park_uncancelled(&job->slot, WEIR_FOREVER);
         if (result == 0)
             continue;
         int number = errno;

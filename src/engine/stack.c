@@ -18,9 +18,9 @@
 
 enum {
     STACKS_IN_CHUNK = 1024,
-    HOT_STACKS = 1024,        /* free stacks that keep their pages */
-    HOT_PAGES = 16384,        /* and how much of each, from the top */
-    MPROTECT_STACKS = 30000,  /* where every guard is a mapping of its own, the kernel allows 65,530 mappings */
+    HOT_STACKS = 1024,       /* free stacks that keep their pages */
+    HOT_PAGES = 16384,       /* and how much of each, from the top */
+    MPROTECT_STACKS = 30000, /* where every guard is a mapping of its own, the kernel allows 65,530 mappings */
 };
 
 /* One size of stacks. Sizes are few: mostly one. */

@@ -12,8 +12,8 @@
 enum { WEIR__STACK_GUARD = 16384, WEIR__STACK_DEFAULT = 262144 };
 
 struct weir__stack {
-    char *low;    /* the first byte, of the guard */
-    size_t size;  /* guard included */
+    char *low;   /* the first byte, of the guard */
+    size_t size; /* guard included */
 };
 
 /* The size of stack that will really be given for a wish: whole pages, at least 32 KiB, twice under AddressSanitizer. */

@@ -18,7 +18,7 @@ struct weir__timer {
 };
 
 struct weir__timers {
-    uint64_t tick; /* every timer up to and with this tick has fired */
+    uint64_t tick;                         /* every timer up to and with this tick has fired */
     uint64_t occupied[WEIR__TIMER_LEVELS]; /* a bit a slot; may be set for a slot that has become empty */
     struct weir__timer *slots[WEIR__TIMER_LEVELS][WEIR__TIMER_SLOTS];
 };
@@ -36,7 +36,7 @@ static inline bool weir__timer_armed(const struct weir__timer *timer)
     return timer->link != 0;
 }
 
-/* When weir__timers_run should be called next, in nanoseconds: never later than the first expiry. INT64_MAX: nothing is set. */
+/* When weir__timers_run should be called next, in nanoseconds: less than a tick after the first expiry at the latest. INT64_MAX: nothing is set. */
 int64_t weir__timers_next(struct weir__timers *timers);
 
 /* Takes out every timer whose time has come, never early, and calls fire(timer, arg), which may add and remove any. */

@@ -16,6 +16,7 @@ static _Thread_local struct weir__thread *thread_here;
 static void free_thread(void *value)
 {
     struct weir__thread *thread = value;
+    thread_here = NULL;
     weir__system()->close(thread->wake_fd);
     weir__error_free(thread->waiter.error);
     free(thread);
@@ -64,7 +65,12 @@ static bool withdraw(weir__slot *slot, struct weir__waiter *waiter)
 bool weir__wait_begin(weir__slot *slot)
 {
     struct weir__waiter *self = weir__waiter_self(), *empty = NULL;
-    return self && atomic_compare_exchange_strong(slot, &empty, self);
+    if (!self)
+        return false;
+    if (atomic_compare_exchange_strong(slot, &empty, self))
+        return true;
+    errno = EBUSY;
+    return false;
 }
 
 /* Waits for the wake of somebody who has taken the caller out of its slot: it is under way. */
@@ -72,8 +78,10 @@ static void absorb(struct weir__waiter *self)
 {
     if (self->kind == WEIR__THREAD) {
         uint64_t count;
+        int saved = errno;
         while (weir__system()->read(((struct weir__thread *)self)->wake_fd, &count, sizeof count) < 0 && errno == EINTR)
             ;
+        errno = saved;
         return;
     }
     struct weir_fiber *fiber = (struct weir_fiber *)self;
@@ -115,9 +123,7 @@ static int fiber_park(struct weir_fiber *fiber, weir__slot *slot, int64_t deadli
         weir__timer_remove(&fiber->timer);
         weir__timer_add(&loop->timers, &fiber->timer, deadline);
     }
-    int saved = errno;
     weir__fiber_leave(fiber);
-    errno = saved;
     fiber->waiter.slot = NULL;
     if (fiber->timed_out || (cancellable && fiber->cancelled)) {
         errno = fiber->timed_out ? ETIMEDOUT : ECANCELED;
@@ -131,8 +137,8 @@ static int64_t time_left(int64_t deadline)
 {
     if (deadline == WEIR_FOREVER)
         return -1;
-    int64_t left = deadline == WEIR_NOW ? 0 : deadline - weir__system()->monotonic();
-    return left < 0 ? 0 : left;
+    int64_t now = weir__system()->monotonic();
+    return deadline <= now ? 0 : deadline - now;
 }
 
 int weir__thread_park_several(weir__slot *slot, struct pollfd *descriptors, size_t count, int64_t deadline)

@@ -87,6 +87,7 @@ struct weir__foreign *weir__foreign_new(weir_loop *loop, int fd, weir__slot *tar
     weir__watch_init(&foreign->watch, fd);
     foreign->watch.foreign = true;
     foreign->watch.home = loop;
+    foreign->copy = -1;
     foreign->target = target;
     weir__loop_refer(loop);
     return foreign;
@@ -164,35 +165,49 @@ void weir__watch_released(struct weir__watch *watch)
     release(watch);
 }
 
-static void close_at_home(struct weir__task *task)
+/* On the home loop's thread, or on any once that loop has closed its backend. */
+static void close_at_home(struct weir__watch *watch, bool close_fd)
 {
-    struct weir__watch *watch = (struct weir__watch *)((char *)task - offsetof(struct weir__watch, closer));
     weir_loop *home = watch->home;
-    bool over = home->dead || !watch->armed || home->backend->unwatch(home, watch);
-    if (watch->close_fd)
+    bool over = !watch->armed || !home->backend_state || home->backend->unwatch(home, watch);
+    if (!over) {
+        watch->closing = true;
+        home->closing++;
+    }
+    if (close_fd)
         weir__system()->close(watch->fd);
     if (over)
         release(watch);
-    else
-        home->closing++;
+}
+
+static struct weir__watch *watch_of(struct weir__task *closer)
+{
+    return (struct weir__watch *)((char *)closer - offsetof(struct weir__watch, closer));
+}
+
+static void close_task(struct weir__task *task)
+{
+    close_at_home(watch_of(task), true);
+}
+
+static void let_go_task(struct weir__task *task)
+{
+    close_at_home(watch_of(task), false);
 }
 
 void weir__watch_close(struct weir__watch *watch, bool close_fd)
 {
-    watch->closing = true;
-    watch->close_fd = close_fd;
     weir_loop *home = watch->home;
     if (!home) {
         if (close_fd)
             weir__system()->close(watch->fd);
         release(watch);
-        return;
-    }
-    watch->closer.function = close_at_home;
-    if (home == weir__loop_here)
-        close_at_home(&watch->closer);
-    else
+    } else if (home == weir__loop_here) {
+        close_at_home(watch, close_fd);
+    } else {
+        watch->closer.function = close_fd ? close_task : let_go_task;
         weir__loop_post(home, &watch->closer);
+    }
 }
 
 /* --- acceptors --- */
