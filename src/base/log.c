@@ -40,6 +40,11 @@ void weir_log_set(weir_log_level threshold, weir_log_format format)
     atomic_store(&log_format, format);
 }
 
+void weir__log_set_format(weir_log_format format)
+{
+    atomic_store(&log_format, format);
+}
+
 void weir_log_sink(void (*function)(weir_log_level level, const char *message, void *arg), void *arg)
 {
     pthread_mutex_lock(&sink_lock);

@@ -15,6 +15,9 @@ enum {
 void weir__log_line(struct weir__text *line, weir_log_level level, weir_log_format format, const char *message,
                     size_t length, bool cut);
 
+/* Changes how records are written, and leaves which are. */
+void weir__log_set_format(weir_log_format format);
+
 /* A level's name: "warning". */
 const char *weir__log_level_name(weir_log_level level);
 

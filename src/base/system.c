@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/random.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -145,6 +146,16 @@ static int kernel_getrlimit(int resource, struct rlimit *limit)
     return getrlimit(resource, limit);
 }
 
+static int kernel_setrlimit(int resource, const struct rlimit *limit)
+{
+    return setrlimit(resource, limit);
+}
+
+static int kernel_die_with_parent(int signal)
+{
+    return prctl(PR_SET_PDEATHSIG, signal);
+}
+
 static int kernel_open(const char *path, int flags, mode_t mode)
 {
     return open(path, flags, mode);
@@ -209,4 +220,8 @@ const struct weir__system weir__kernel = {
     .kill = kill,
     .getpid = getpid,
     .getrlimit = kernel_getrlimit,
+    .setrlimit = kernel_setrlimit,
+    .sigaction = sigaction,
+    .fork = fork,
+    .die_with_parent = kernel_die_with_parent,
 };

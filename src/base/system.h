@@ -94,6 +94,10 @@ struct weir__system {
     int (*kill)(pid_t pid, int signal);
     pid_t (*getpid)(void);
     int (*getrlimit)(int resource, struct rlimit *limit);
+    int (*setrlimit)(int resource, const struct rlimit *limit);
+    int (*sigaction)(int signal, const struct sigaction *action, struct sigaction *before);
+    pid_t (*fork)(void);
+    int (*die_with_parent)(int signal); /* prctl(2)'s PR_SET_PDEATHSIG */
 };
 
 extern const struct weir__system weir__kernel;
