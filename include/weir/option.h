@@ -73,6 +73,9 @@ WEIR_API void weir_options_free(const weir_option_set *sets, size_t count, weir_
  */
 WEIR_API char *weir_options_help(const weir_option *options, int columns);
 
+/* How an option's argument is shown: what its row says, else a word for its kind; NULL for a flag. */
+WEIR_API const char *weir_option_argument(const weir_option *option);
+
 WEIR_END
 
 #endif

@@ -92,9 +92,9 @@ static struct weir__error *new_record(struct weir__error **place)
 static struct weir__error *own_record(void)
 {
     struct weir__error **place = weir__error_place();
-    if (*place)
-        return *place;
-    struct weir__error *record = new_record(place);
+    struct weir__error *record = *place;
+    if (!record)
+        record = new_record(place);
     return record ? record : &spare_record;
 }
 

@@ -19,13 +19,8 @@ int weir__option_find(const weir_option_set *sets, size_t count, const char *nam
 int weir__option_find_letter(const weir_option_set *sets, size_t count, char letter, const char *word,
                              struct weir__option_found *found);
 
-/*
- * Reads a value into the row's member. `shown` is how the user wrote the option, or would have: "--timeout". 0 or -1.
- */
-int weir__option_set(const weir_option *option, void *settings, const char *shown, const char *value);
-
-/* How the row's argument is shown: "TIME". */
-const char *weir__option_argument(const weir_option *option);
+/* Reads a text into the row's member. `shown` is the option as the user wrote it: "--timeout". 0 or -1. */
+int weir__option_set(const weir_option *option, void *settings, const char *shown, const char *text);
 
 static inline bool weir__option_is_end(const weir_option *option)
 {

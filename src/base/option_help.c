@@ -22,7 +22,7 @@ struct column {
     size_t at;    /* where the last one has come to */
 };
 
-const char *weir__option_argument(const weir_option *option)
+const char *weir_option_argument(const weir_option *option)
 {
     static const char *const words[] = {
         [WEIR_OPTION_TEXT] = "TEXT", [WEIR_OPTION_INTEGER] = "N",   [WEIR_OPTION_INT] = "N",
@@ -61,7 +61,7 @@ static void put_names(struct weir__text *text, const weir_option *option)
     weir__text_put(text, option->name);
     if (!flag) {
         weir__text_put_char(text, ' ');
-        weir__text_put(text, weir__option_argument(option));
+        weir__text_put(text, weir_option_argument(option));
     }
 }
 

@@ -68,7 +68,7 @@ static int set_value(struct parser *parser, const struct weir__option_found *fou
 {
     const char *value = attached;
     if (!value && parser->next == parser->end)
-        return weir_fail(WEIR_ERROR_USAGE, EINVAL, "", shown, "%s is missing", weir__option_argument(found->option));
+        return weir_fail(WEIR_ERROR_USAGE, EINVAL, "", shown, "%s is missing", weir_option_argument(found->option));
     if (!value)
         value = *parser->next++;
     return weir__option_set(found->option, found->settings, shown, value);
