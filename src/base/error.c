@@ -173,7 +173,8 @@ static void copy_part(char *to, const char *string, size_t most)
 /* Sets the caller's error. `reason` may not be a string of its record. Returns -1. */
 static int set_error(weir_error_kind kind, int number, const char *step, const char *subject, const char *reason)
 {
-    struct parts parts = {.reason = reason};
+    struct parts parts;
+    parts.reason = reason;
     copy_part(parts.step, step, STEP_LENGTH);
     copy_part(parts.subject, subject, SUBJECT_LENGTH);
 
