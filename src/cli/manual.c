@@ -1,0 +1,220 @@
+/* Manual pages: a page in roff with the man macros, as groff_man(7) describes them. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "page.h"
+
+/* Text with what roff takes for its own escaped: backslashes, dashes that are to be dashes, dots and quotes that begin a line. */
+static void put(FILE *out, const char *text, size_t length)
+{
+    for (size_t i = 0; i < length && text[i]; i++) {
+        bool begins = i == 0 || text[i - 1] == '\n';
+        if (begins && (text[i] == '.' || text[i] == '\''))
+            fputs("\\&", out);
+        if (text[i] == '\\')
+            fputs("\\e", out);
+        else if (text[i] == '-')
+            fputs("\\-", out);
+        else if (text[i] == '\'')
+            fputs("\\(aq", out);
+        else if (text[i] == '^')
+            fputs("\\(ha", out);
+        else if (text[i] == '~')
+            fputs("\\(ti", out);
+        else
+            fputc(text[i], out);
+    }
+}
+
+static void put_all(FILE *out, const char *text)
+{
+    put(out, text, strlen(text));
+}
+
+/* "weir serve echo" as "weir-serve-echo". */
+static void put_file_name(FILE *out, const char *name)
+{
+    for (; *name; name++)
+        fputs(*name == ' ' ? "\\-" : (char[]){*name, '\0'}, out);
+}
+
+static void put_title(FILE *out, const struct page *page)
+{
+    fputs(".TH ", out);
+    for (const char *at = page->name; *at; at++)
+        fputs(*at == ' ' ? "\\-" : (char[]){(char)toupper((unsigned char)*at), '\0'}, out);
+    fprintf(out, " 1 \"\" \"weir %s\" \"weir\"\n.SH NAME\n", WEIR_VERSION);
+    put_file_name(out, page->name);
+    fputs(" \\- ", out);
+    put_all(out, page->summary);
+    fputc('\n', out);
+}
+
+/* Words in capitals are what the reader puts something in place of: italic; "..." and brackets stay as they are. */
+static void put_form(FILE *out, const char *form)
+{
+    for (size_t at = 0; form[at];) {
+        size_t length = strcspn(form + at, " []");
+        if (length == 0) {
+            put(out, form + at++, 1);
+            continue;
+        }
+        bool capitals = isupper((unsigned char)form[at]);
+        fputs(capitals ? "\\fI" : "\\fR", out);
+        put(out, form + at, length);
+        fputs("\\fR", out);
+        at += length;
+    }
+}
+
+static void put_synopsis(FILE *out, const struct page *page)
+{
+    fputs(".SH SYNOPSIS\n", out);
+    for (size_t i = 0; page->usage[i]; i++) {
+        fputs(i ? ".br\n\\fB" : "\\fB", out);
+        put_all(out, page->name);
+        fputs("\\fR ", out);
+        put_form(out, page->usage[i]);
+        fputc('\n', out);
+    }
+}
+
+static void put_description(FILE *out, const char *text)
+{
+    fputs(".SH DESCRIPTION\n", out);
+    while (text && *text) {
+        const char *end = strstr(text, "\n\n");
+        put(out, text, end ? (size_t)(end - text) : strlen(text));
+        fputs(end ? "\n.PP\n" : "\n", out);
+        text = end ? end + 2 : NULL;
+    }
+}
+
+static void put_choices(FILE *out, const weir_option *option)
+{
+    for (size_t i = 0; option->choices && option->choices[i]; i++) {
+        fputs(i ? ", " : "; one of ", out);
+        put_all(out, option->choices[i]);
+    }
+}
+
+static void put_option(FILE *out, const weir_option *option)
+{
+    fputs(".TP\n", out);
+    if (option->letter)
+        fprintf(out, "\\fB\\-%c\\fR, ", option->letter);
+    fputs("\\fB\\-\\-", out);
+    put_all(out, option->name);
+    fputs("\\fR", out);
+    if (weir_option_argument(option)) {
+        fputs(" \\fI", out);
+        put_all(out, weir_option_argument(option));
+        fputs("\\fR", out);
+    }
+    fputc('\n', out);
+    put_all(out, option->help);
+    put_choices(out, option);
+    if (option->preset && option->kind != WEIR_OPTION_FLAG) {
+        fputs(" (default: ", out);
+        put_all(out, option->preset);
+        fputc(')', out);
+    }
+    fputs(".\n", out);
+}
+
+static void put_sections(FILE *out, const struct option_section *sections)
+{
+    if (!sections->title)
+        return;
+    fputs(".SH OPTIONS\n", out);
+    for (; sections->title; sections++) {
+        fputs(".SS ", out);
+        put_all(out, sections->title);
+        fputc('\n', out);
+        for (const weir_option *option = sections->options; option->kind != WEIR_OPTION_END; option++)
+            put_option(out, option);
+    }
+}
+
+static void put_entry(FILE *out, const char *name, const char *summary)
+{
+    fputs(".TP\n\\fB", out);
+    put_all(out, name);
+    fputs("\\fR\n", out);
+    put_all(out, summary);
+    fputs(".\n", out);
+}
+
+static void put_commands(FILE *out)
+{
+    fputs(".SH COMMANDS\n", out);
+    for (const struct command *command = commands; command->name; command++)
+        put_entry(out, command->name, command->summary);
+}
+
+static void put_services(FILE *out)
+{
+    const weir_service *service;
+    fputs(".SH SERVICES\n", out);
+    for (size_t i = 0; (service = weir_service_at(i)); i++)
+        put_entry(out, service->name, service->summary);
+}
+
+static void put_service(FILE *out, const weir_service *service)
+{
+    char text[256];
+    fputs(".SH ENDPOINTS\nTransports: ", out);
+    put_all(out, page_join(service->transports, text, sizeof text));
+    fputs(". By default it serves on ", out);
+    put_all(out, page_join(service->endpoints, text, sizeof text));
+    fputs(".\n", out);
+}
+
+static void put_examples(FILE *out, const char *const *examples)
+{
+    if (!examples)
+        return;
+    fputs(".SH EXAMPLES\n", out);
+    for (; examples[0]; examples += 2)
+        put_entry(out, examples[0], examples[1]);
+}
+
+/* Every other page there is, so that a reader finds on from any of them. */
+static void put_see_also(FILE *out, const struct page *page)
+{
+    const weir_service *service;
+    const char *comma = "";
+    fputs(".SH SEE ALSO\n", out);
+    if (strcmp(page->name, "weir") != 0) {
+        fputs("\\fBweir\\fR(1)", out);
+        comma = ", ";
+    }
+    for (const struct command *command = commands; command->name; command++) {
+        if (strcmp(page->name + strcspn(page->name, " ") + (strchr(page->name, ' ') != NULL), command->name) == 0)
+            continue;
+        fprintf(out, "%s\\fBweir\\-%s\\fR(1)", comma, command->name);
+        comma = ", ";
+    }
+    for (size_t i = 0; (service = weir_service_at(i)); i++)
+        if (service != page->service)
+            fprintf(out, "%s\\fBweir\\-serve\\-%s\\fR(1)", comma, service->name);
+    fputc('\n', out);
+}
+
+int manual_print(const struct page *page)
+{
+    put_title(stdout, page);
+    put_synopsis(stdout, page);
+    put_description(stdout, page->description);
+    if (page->lists_commands)
+        put_commands(stdout);
+    if (page->lists_services)
+        put_services(stdout);
+    if (page->service)
+        put_service(stdout, page->service);
+    put_sections(stdout, page->sections);
+    put_examples(stdout, page->examples);
+    put_see_also(stdout, page);
+    return finish_stdout();
+}

@@ -1,0 +1,110 @@
+/* weir run: every service on its default endpoints, in one process. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "serving.h"
+
+const struct option_section run_sections[] = {
+    {"Running", run_options},
+    {"Limits and how it serves", weir_server_option_table},
+    {0},
+};
+
+struct run {
+    struct run_settings settings;
+    weir_server_options server;
+    size_t count; /* of those that serve */
+    struct serving *servings;
+    weir_server **servers; /* theirs, side by side */
+};
+
+/* The lines to try what serves, one a service, under the lines that say where it listens. */
+static void print_lines_to_try(void *arg)
+{
+    const struct run *run = arg;
+    for (size_t i = 0; i < run->count; i++) {
+        const char *line = run->servings[i].service->try_line;
+        const char *endpoint = weir_server_endpoint(run->servers[i], 0);
+        const char *place = line ? strstr(line, "%s") : NULL;
+        if (place && endpoint)
+            weir_log(WEIR_LOG_INFO, "try: %.*s%s%s", (int)(place - line), line, endpoint, place + 2);
+    }
+}
+
+/* Has one service serve on its default endpoints. 0, or -1 with an error. */
+static int open_service(struct run *run, const weir_service *service)
+{
+    struct serving *serving = &run->servings[run->count];
+    if (serving_prepare(serving, service) < 0)
+        return -1;
+    weir_option_set set = serving_set(serving);
+    weir_arguments none = {0};
+    if (weir_options_parse(&set, 1, 0, NULL, &none) == 0 && serving_open(serving, &run->server) == 0 &&
+        serving_add(serving, NULL, 0) == 0) {
+        weir_options_free(&set, 1, &none);
+        run->servers[run->count++] = serving->server;
+        return 0;
+    }
+    weir_options_free(&set, 1, &none);
+    serving_close(serving);
+    return -1;
+}
+
+static int open_services(struct run *run)
+{
+    const weir_service *service;
+    for (size_t i = 0; (service = weir_service_at(i)); i++)
+        if (open_service(run, service) < 0)
+            weir_log(WEIR_LOG_WARNING, "%s is left out: %s", service->name, weir_error()->sentence);
+    if (run->count == 0)
+        return weir_fail(WEIR_ERROR_LISTEN, EADDRINUSE, "run", "", "no service could start");
+    return 0;
+}
+
+static int make_room(struct run *run)
+{
+    size_t count = 0;
+    while (weir_service_at(count))
+        count++;
+    run->servings = calloc(count, sizeof *run->servings);
+    run->servers = calloc(count, sizeof *run->servers);
+    if (run->servings && run->servers)
+        return 0;
+    return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "run", "", NULL);
+}
+
+static int run_services(struct run *run)
+{
+    serving_log(&run->settings);
+    if (make_room(run) < 0 || open_services(run) < 0)
+        return failed();
+    if (serving_run(run->servers, run->count, &run->settings, &run->server, print_lines_to_try, run) < 0)
+        return failed();
+    return STATUS_DONE;
+}
+
+static void free_run(struct run *run)
+{
+    for (size_t i = 0; i < run->count; i++)
+        serving_close(&run->servings[i]);
+    free(run->servings);
+    free(run->servers);
+}
+
+int run_command(const struct command *command, int argc, char *const *argv)
+{
+    struct run run = {.server.size = sizeof run.server};
+    weir_option_set sets[] = {{run_options, &run.settings}, {weir_server_option_table, &run.server}};
+    struct command_line line;
+    int status;
+    if (command_begin(command, &line, sets, 2, argc, argv, &status)) {
+        if (line.arguments.count > 0)
+            status = wrong_usage(line.arguments.items[0], "run takes no arguments");
+        else
+            status = run_services(&run);
+    }
+    free_run(&run);
+    command_line_free(&line);
+    return status;
+}

@@ -1,0 +1,121 @@
+/* weir serve: one service on its endpoints, until a signal. */
+#include <errno.h>
+#include <string.h>
+
+#include "page.h"
+#include "serving.h"
+#include "suggest.h"
+
+const struct option_section serve_sections[] = {
+    {"Running", run_options},
+    {"Limits and how it serves", weir_server_option_table},
+    {0},
+};
+
+/*
+ * The service that the arguments name. Which options there are depends on it, so it is looked for before they are
+ * parsed: the first word that is a service's name. An option's argument may look like one; see serve_command.
+ */
+static const weir_service *named_service(int argc, char *const *argv)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        const weir_service *service = weir_service_find(argv[i]);
+        if (service)
+            return service;
+    }
+    return NULL;
+}
+
+static int list_services(void)
+{
+    const weir_service *service;
+    for (size_t i = 0; (service = weir_service_at(i)); i++)
+        printf("%-8s %s\n", service->name, service->summary);
+    return finish_stdout();
+}
+
+/* Without a service's name among the arguments: help, the list, or what was meant to be one. */
+static int serve_nothing(const struct command *command, int argc, char *const *argv)
+{
+    struct run_settings run = {0};
+    weir_server_options server = {.size = sizeof server};
+    weir_option_set sets[] = {{run_options, &run}, {weir_server_option_table, &server}};
+    struct command_line line;
+    int status;
+    int parsed = command_line_parse(&line, sets, 2, argc, argv);
+    if (line.arguments.count > 0) {
+        const char *word = line.arguments.items[0];
+        unknown("service", word, suggest_service(word));
+        status = failed();
+    } else if (parsed < 0) {
+        status = failed();
+    } else if (line.common.help) {
+        struct page page;
+        page_of_command(&page, command);
+        status = help_print(&page);
+    } else {
+        status = list_services();
+    }
+    command_line_free(&line);
+    return status;
+}
+
+static int serve_until_signal(struct serving *serving, const weir_arguments *arguments, const struct run_settings *run,
+                              const weir_server_options *server)
+{
+    serving_log(run);
+    if (serving_open(serving, server) < 0)
+        return failed();
+    if (serving_add(serving, arguments->items + 1, arguments->count - 1) < 0)
+        return failed();
+    if (serving_run(&serving->server, 1, run, server, NULL, NULL) < 0)
+        return failed();
+    return STATUS_DONE;
+}
+
+/* Whether the first word is the service that the options were parsed for. 0 or -1 with a usage error. */
+static int check_service(const weir_arguments *arguments, const weir_service *service)
+{
+    if (arguments->count == 0)
+        return weir_fail(WEIR_ERROR_USAGE, EINVAL, "serve", "", "no service is named");
+    const char *word = arguments->items[0];
+    if (strcmp(word, service->name) == 0)
+        return 0;
+    if (weir_service_find(word))
+        return weir_fail(WEIR_ERROR_USAGE, EINVAL, "serve", word, "the service is to be named before its options");
+    return unknown("service", word, suggest_service(word));
+}
+
+static int serve_parsed(const struct command *command, struct serving *serving, const struct command_line *line,
+                        const struct run_settings *run, const weir_server_options *server)
+{
+    if (line->common.help) {
+        struct page page;
+        page_of_service(&page, command, serving->service);
+        return help_print(&page);
+    }
+    if (check_service(&line->arguments, serving->service) < 0)
+        return failed();
+    return serve_until_signal(serving, &line->arguments, run, server);
+}
+
+int serve_command(const struct command *command, int argc, char *const *argv)
+{
+    const weir_service *service = named_service(argc, argv);
+    if (!service)
+        return serve_nothing(command, argc, argv);
+    struct serving serving;
+    if (serving_prepare(&serving, service) < 0)
+        return failed();
+
+    struct run_settings run = {0};
+    weir_server_options server = {.size = sizeof server};
+    weir_option_set sets[] = {serving_set(&serving), {run_options, &run}, {weir_server_option_table, &server}};
+    struct command_line line;
+    int status = command_line_parse(&line, sets, 3, argc, argv) < 0
+                     ? failed()
+                     : serve_parsed(command, &serving, &line, &run, &server);
+    serving_close(&serving);
+    command_line_free(&line);
+    return status;
+}

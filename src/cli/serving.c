@@ -1,0 +1,93 @@
+/* A service with its settings and its server, and the options of serving; see serving.h. */
+#include "serving.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+
+static const char *const log_formats[] = {"text", "json", NULL};
+static const char *const log_levels[] = {"debug", "info", "warning", "error", "none", NULL};
+
+const weir_option run_options[] = {
+    {WEIR_OPTION_INTEGER, "processes", 0, "N", offsetof(struct run_settings, processes),
+     "that many supervised processes behind one port, each restarted when it dies", "1", NULL, 1, 1024},
+    {WEIR_OPTION_INTEGER, "ready-fd", 0, "N", offsetof(struct run_settings, ready_fd),
+     "a descriptor that is written to and closed when everything listens", NULL, NULL, 3, INT_MAX},
+    {WEIR_OPTION_CHOICE, "log", 0, "FORMAT", offsetof(struct run_settings, log_format), "how logs are written", "text",
+     log_formats},
+    {WEIR_OPTION_CHOICE, "log-level", 0, "LEVEL", offsetof(struct run_settings, log_level), "what is logged", "info",
+     log_levels},
+    {0},
+};
+
+static const weir_option no_options[] = {{0}};
+
+int serving_prepare(struct serving *serving, const weir_service *service)
+{
+    *serving = (struct serving){.service = service};
+    serving->settings = calloc(1, service->settings_size ? service->settings_size : 1);
+    if (!serving->settings)
+        return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "start", service->name, NULL);
+    serving->arg = serving->settings;
+    return 0;
+}
+
+weir_option_set serving_set(const struct serving *serving)
+{
+    const weir_option *options = serving->service->options;
+    return (weir_option_set){options ? options : no_options, serving->settings};
+}
+
+int serving_open(struct serving *serving, const weir_server_options *options)
+{
+    const weir_service *service = serving->service;
+    weir_server_options own = *options;
+    own.name = service->name;
+    own.scheme = service->transports[0];
+    if (service->start && service->start(serving->settings, &own, &serving->arg) < 0)
+        return -1;
+    serving->started = true;
+    serving->server = weir_server_new(&own);
+    return serving->server ? 0 : -1;
+}
+
+int serving_add(struct serving *serving, const char *const *endpoints, size_t count)
+{
+    if (count == 0)
+        for (endpoints = serving->service->endpoints; endpoints[count];)
+            count++;
+    for (size_t i = 0; i < count; i++)
+        if (weir_server_add_service(serving->server, serving->service, endpoints[i], serving->arg) < 0)
+            return -1;
+    return 0;
+}
+
+void serving_close(struct serving *serving)
+{
+    weir_server_free(serving->server);
+    if (serving->started && serving->service->stop)
+        serving->service->stop(serving->arg);
+    free(serving->settings);
+}
+
+void serving_log(const struct run_settings *settings)
+{
+    weir_log_set((weir_log_level)settings->log_level, (weir_log_format)settings->log_format);
+    if (settings->log_format == WEIR_LOG_JSON)
+        errors_are_records();
+}
+
+int serving_run(weir_server *const *servers, size_t count, const struct run_settings *settings,
+                const weir_server_options *options, void (*ready)(void *arg), void *arg)
+{
+    weir_run_options run = {
+        .size = sizeof run,
+        .ready_fd = (int)settings->ready_fd,
+        .processes = (int)settings->processes,
+        .drain_timeout = options->drain_timeout,
+        .log_json = settings->log_format == WEIR_LOG_JSON,
+        .ready = ready,
+        .arg = arg,
+    };
+    return weir_run_servers(servers, count, &run);
+}

@@ -1,0 +1,47 @@
+/* What `weir serve` and `weir run` share: their options, and a service with its settings and its server. */
+#ifndef CLI_SERVING_H
+#define CLI_SERVING_H
+
+#include "commands.h"
+
+/* The options of the run, beside those of the servers. */
+struct run_settings {
+    int64_t processes;
+    int64_t ready_fd;
+    int log_format; /* weir_log_format */
+    int log_level;  /* weir_log_level */
+};
+extern const weir_option run_options[];
+
+/* A service that serves. */
+struct serving {
+    const weir_service *service;
+    void *settings; /* allocated; what the service's options fill */
+    void *arg;      /* of its handlers, once it is started */
+    bool started;
+    weir_server *server;
+};
+
+/* Makes room for the settings of a service. 0, or -1 with ENOMEM. serving_close is due when it returned 0. */
+int serving_prepare(struct serving *serving, const weir_service *service);
+
+/* Its settings as an option set; without rows for a service that has no options. */
+weir_option_set serving_set(const struct serving *serving);
+
+/* Starts the service and makes its server. 0 or -1. */
+int serving_open(struct serving *serving, const weir_server_options *options);
+
+/* Adds `count` endpoints, or the service's own where that is 0. 0, or -1 with an error. */
+int serving_add(struct serving *serving, const char *const *endpoints, size_t count);
+
+/* Frees the server, stops the service, frees its settings. */
+void serving_close(struct serving *serving);
+
+/* Has logs written as the settings say. */
+void serving_log(const struct run_settings *settings);
+
+/* Runs until a signal. `ready` (may be NULL) is called when everything listens. 0 or -1. */
+int serving_run(weir_server *const *servers, size_t count, const struct run_settings *settings,
+                const weir_server_options *options, void (*ready)(void *arg), void *arg);
+
+#endif
