@@ -139,9 +139,8 @@ static int64_t next_work(weir_loop *loop)
     return weir__timers_next(&loop->timers);
 }
 
-static int turn(weir_loop *loop, int64_t deadline)
+static int await_events(weir_loop *loop, int64_t deadline)
 {
-    run_ready(loop);
     int64_t next = next_work(loop);
     if (loop->backend->wait(loop, next < deadline ? next : deadline) < 0)
         return -1;
@@ -154,7 +153,8 @@ int weir_loop_once(weir_loop *loop, int64_t deadline)
 {
     look_at_clock(loop);
     empty_inbox(loop);
-    if (turn(loop, deadline) < 0)
+    run_ready(loop);
+    if (await_events(loop, deadline) < 0)
         return -1;
     run_ready(loop);
     return (int)atomic_load(&loop->fiber_count);
@@ -163,8 +163,9 @@ int weir_loop_once(weir_loop *loop, int64_t deadline)
 int weir_loop_run(weir_loop *loop)
 {
     look_at_clock(loop);
-    while (atomic_load(&loop->fiber_count) || loop->holds)
-        if (turn(loop, WEIR_FOREVER) < 0)
+    /* Whether there is anything to wait for is known only when what is runnable has run: that may be the last fiber's end. */
+    for (run_ready(loop); atomic_load(&loop->fiber_count) || loop->holds; run_ready(loop))
+        if (await_events(loop, WEIR_FOREVER) < 0)
             return -1;
     return 0;
 }
@@ -272,7 +273,8 @@ void weir_loop_free(weir_loop *loop)
     /* Fibers unwind, and what they close is let go by the backend. */
     while (atomic_load(&loop->fiber_count) || loop->closing) {
         cancel_all(loop);
-        if (turn(loop, WEIR_FOREVER) < 0)
+        run_ready(loop);
+        if ((atomic_load(&loop->fiber_count) || loop->closing) && await_events(loop, WEIR_FOREVER) < 0)
             break;
     }
     run_the_rest(loop);
