@@ -130,6 +130,9 @@ int64_t weir__now(void);
 /* Runs the task's function on the loop's thread, outside of fibers, soon. Any thread. `task` must live until then. */
 void weir__loop_post(weir_loop *loop, struct weir__task *task);
 
+/* As weir_loop_run, until a fiber has set *done, whoever else is left. */
+int weir__loop_run_until(weir_loop *loop, const bool *done);
+
 /* Makes weir_loop_run return when its fibers have ended even if acceptors are open, and keeps it running until then otherwise. */
 void weir__loop_hold(weir_loop *loop);
 void weir__loop_unhold(weir_loop *loop);

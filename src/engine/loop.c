@@ -170,6 +170,15 @@ int weir_loop_run(weir_loop *loop)
     return 0;
 }
 
+int weir__loop_run_until(weir_loop *loop, const bool *done)
+{
+    look_at_clock(loop);
+    for (run_ready(loop); !*done; run_ready(loop))
+        if (await_events(loop, WEIR_FOREVER) < 0)
+            return -1;
+    return 0;
+}
+
 int64_t weir_loop_deadline(weir_loop *loop)
 {
     return loop->backend->pending(loop) ? WEIR_NOW : next_work(loop);

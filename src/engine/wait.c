@@ -22,9 +22,19 @@ static void free_thread(void *value)
     free(thread);
 }
 
+/* In a forked child: the descriptor is shared with the parent, whose wakes would be taken from it. */
+static void after_fork(void)
+{
+    if (!thread_here)
+        return;
+    weir__system()->close(thread_here->wake_fd);
+    thread_here->wake_fd = weir__system()->eventfd(0, EFD_CLOEXEC);
+}
+
 static void make_key(void)
 {
     pthread_key_create(&thread_key, free_thread);
+    pthread_atfork(NULL, NULL, after_fork);
 }
 
 /* The calling thread's waiter, made at its first wait and freed when the thread ends. */

@@ -63,7 +63,8 @@ struct weir_server {
     size_t first_socket;             /* of its places' sockets: a process of several takes a slice */
     struct weir__counters *counters; /* a worker's each; in a supervising parent, those of all processes */
     size_t counter_count;
-    bool counters_mapped; /* shared with other processes: unmapped, not freed */
+    void *mapping; /* where they lie if other processes share them; NULL: they are allocated */
+    size_t mapping_size;
 
     int64_t max_connections;     /* resolved at the start; negative: none */
     _Atomic int64_t connections; /* slots that are taken; the limit is on these */

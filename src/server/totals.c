@@ -21,7 +21,9 @@ int weir__counters_make(weir_server *server, size_t count)
 
 void weir__counters_free(weir_server *server)
 {
-    if (!server->counters_mapped)
+    if (server->mapping)
+        munmap(server->mapping, server->mapping_size);
+    else
         free(server->counters);
     server->counters = NULL;
     server->counter_count = 0;

@@ -94,11 +94,10 @@ static bool wait_for_others(weir_server *server, int error)
 
 static void work(struct weir__worker *worker, weir_loop *loop)
 {
-    while (!worker->done)
-        if (weir_loop_once(loop, WEIR_FOREVER) < 0) {
-            weir_log(WEIR_LOG_ERROR, "%s: a worker has lost its loop: %m", worker->server->name);
-            abort();
-        }
+    if (weir__loop_run_until(loop, &worker->done) == 0)
+        return;
+    weir_log(WEIR_LOG_ERROR, "%s: a worker has lost its loop: %m", worker->server->name);
+    abort();
 }
 
 static weir_fiber *spawn_keeper(struct weir__worker *worker)

@@ -1,0 +1,144 @@
+/* One process with servers: started, until a signal or until they have stopped; then drained. */
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+#include <weir/log.h>
+#include <weir/signal.h>
+#include <weir/time.h>
+
+#include "base/error.h"
+#include "server/process.h"
+
+enum { COUNTERS_TEXT = 900 };
+
+/* What the process does while its servers work. */
+struct watch_over {
+    const struct weir__run *run;
+    weir_signals *signals;
+    bool stopping;
+};
+
+int64_t weir__drain_deadline(const struct weir__run *run, const weir_server *server)
+{
+    int64_t timeout = run->options.drain_timeout ? run->options.drain_timeout : server->options.drain_timeout;
+    return weir_deadline(timeout);
+}
+
+void weir__log_counters(const struct weir__run *run)
+{
+    for (size_t i = 0; i < run->count; i++) {
+        weir_counters counters;
+        char text[COUNTERS_TEXT];
+        weir_server_counters(run->servers[i], &counters);
+        weir_counters_text(&counters, false, text, sizeof text);
+        weir_log(WEIR_LOG_INFO, "%s: %s", run->servers[i]->name, *text ? text : "nothing yet");
+    }
+}
+
+void weir__end_at_once(int signal)
+{
+    weir_log(WEIR_LOG_WARNING, "%s again: ending at once", weir_signal_name(signal));
+    _exit(128 + signal);
+}
+
+/* --- signals --- */
+
+static void stop(struct watch_over *over, int signal)
+{
+    if (over->stopping)
+        weir__end_at_once(signal);
+    over->stopping = true;
+    weir_log(WEIR_LOG_DEBUG, "%s: clients may finish", weir_signal_name(signal));
+    if (!over->run->supervised)
+        weir__notify("STOPPING=1");
+    for (size_t i = 0; i < over->run->count; i++)
+        weir_server_stop(over->run->servers[i], weir__drain_deadline(over->run, over->run->servers[i]));
+}
+
+static int wait_for_signals(void *arg)
+{
+    struct watch_over *over = arg;
+    int signal;
+    while ((signal = weir_signals_wait(over->signals, WEIR_FOREVER)) > 0) {
+        if (signal == SIGUSR1)
+            weir__log_counters(over->run);
+        else if (signal == SIGHUP)
+            over->run->options.reload(over->run->options.arg);
+        else
+            stop(over, signal);
+    }
+    return 0;
+}
+
+/* The terminal sends SIGINT to a whole family of processes: the parent alone takes it, and tells its children. */
+static weir_signals *take_signals(const struct weir__run *run)
+{
+    int signals[4] = {SIGTERM, SIGUSR1};
+    size_t count = 2;
+    if (run->supervised) {
+        struct sigaction ignore = {.sa_handler = SIG_IGN};
+        weir__system()->sigaction(SIGINT, &ignore, NULL);
+    } else {
+        signals[count++] = SIGINT;
+    }
+    if (run->options.reload)
+        signals[count++] = SIGHUP;
+    return weir_signals_new(signals, count);
+}
+
+/* --- servers --- */
+
+static int start_servers(const struct weir__run *run)
+{
+    for (size_t i = 0; i < run->count; i++)
+        if (weir_server_start(run->servers[i]) < 0)
+            return -1;
+    return 0;
+}
+
+/* Has those that run end at once, and waits for it; the error that led here stays. */
+static int give_up(const struct weir__run *run)
+{
+    for (size_t i = 0; i < run->count; i++) {
+        weir_server_stop(run->servers[i], WEIR_NOW);
+        weir__server_wait(run->servers[i], WEIR_FOREVER, false);
+    }
+    return -1;
+}
+
+static int wait_for_servers(void *arg)
+{
+    struct watch_over *over = arg;
+    weir_fiber_options options = {.size = sizeof options, .name = "signals"};
+    weir_fiber *signals = weir_spawn(wait_for_signals, over, &options);
+    for (size_t i = 0; i < over->run->count; i++)
+        weir__server_wait(over->run->servers[i], WEIR_FOREVER, false);
+    if (!signals)
+        return -1;
+    weir_cancel_fiber(signals);
+    return weir_join(signals, NULL, WEIR_FOREVER);
+}
+
+/* The loop has nothing but the two fibers above: epoll is as good as any and asks for no memory. */
+static int watch_over(const struct weir__run *run, weir_signals *signals)
+{
+    struct watch_over over = {.run = run, .signals = signals};
+    weir_loop_options options = {.size = sizeof options, .backend = WEIR_BACKEND_EPOLL};
+    return weir_run(wait_for_servers, &over, &options);
+}
+
+int weir__run_process(const struct weir__run *run)
+{
+    weir_signals *signals = take_signals(run);
+    int result = -1;
+    if (!signals)
+        return -1;
+    if (start_servers(run) == 0) {
+        weir__tell_ready(run);
+        result = watch_over(run, signals);
+    }
+    if (result < 0)
+        give_up(run);
+    weir_signals_free(signals);
+    return result;
+}
