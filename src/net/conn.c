@@ -13,8 +13,10 @@
 static void free_conn(struct weir__watch *watch)
 {
     weir_conn *conn = (weir_conn *)watch;
-    if (conn->rare)
+    if (conn->rare) {
         free(conn->rare->name);
+        free(conn->rare->packed);
+    }
     free(conn->rare);
     free(conn);
 }

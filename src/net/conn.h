@@ -15,12 +15,13 @@
 #include "net/unix_path.h"
 
 struct weir__lines;
+struct weir__packed;
 
 /* Limits that a server sets on its connections; one object for all of them. WEIR_FOREVER: no limit. */
 struct weir__conn_limits {
-    int64_t idle;    /* nothing either way while reading waits */
-    int64_t write;   /* no progress of a write that waits */
-    int64_t message; /* for the rest of a line or message, once begun; see message_end */
+    int64_t idle;               /* nothing either way while reading waits */
+    int64_t write;              /* no progress of a write that waits */
+    int64_t message;            /* for the rest of a line or message, once begun; see message_end */
     _Atomic uint64_t *moved[2]; /* the server's counters of bytes received and sent; NULL: not counted */
 };
 
@@ -43,6 +44,7 @@ struct weir__conn_rare {
     char *name;         /* the endpoint as the user wrote it: of connections made by weir_connect */
     weir_address bound; /* of a Unix socket with a file: removed on close if it still is that file */
     struct weir__unix_file file;
+    struct weir__packed *packed; /* see batch.h; NULL: datagrams come one by one */
 };
 
 struct weir__side {
@@ -115,6 +117,8 @@ ssize_t weir__conn_send_message(weir_conn *conn, const struct msghdr *message, i
 /* --- lines.c: what was read ahead --- */
 
 void weir__lines_free(struct weir__lines *lines);
+/* Takes back a line that was handed out, and the memory if nothing is ahead. Only where conn->lines is not NULL. */
+void weir__lines_settle(weir_conn *conn);
 /* Takes at most `size` bytes of what was read ahead; 0 if there is nothing. */
 ssize_t weir__lines_take(weir_conn *conn, void *buffer, size_t size, bool peek);
 size_t weir__lines_left(const weir_conn *conn);

@@ -198,6 +198,8 @@ ssize_t weir_receive(weir_conn *conn, char **data)
 
 void weir_release(weir_conn *conn)
 {
+    if (conn->lines)
+        weir__lines_settle(conn);
     if (!conn->lent)
         return;
     weir__lend_return(conn->lent);
