@@ -38,7 +38,7 @@ static const uint64_t watermark = 0x7765697277617472;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct arena *arenas;
-static bool guards_are_mappings;
+bool weir__stack_map_guards;
 static size_t mapped_guards;
 
 size_t weir__stack_size(size_t wish)
@@ -96,12 +96,12 @@ static bool add_chunk(struct arena *arena)
 /* A guard lasts as long as the mapping. */
 static bool install_guard(char *low)
 {
-    if (!guards_are_mappings) {
+    if (!weir__stack_map_guards) {
         if (madvise(low, WEIR__STACK_GUARD, MADV_GUARD_INSTALL) == 0)
             return true;
         if (errno != EINVAL)
             return false;
-        guards_are_mappings = true;
+        weir__stack_map_guards = true;
     }
     if (mapped_guards >= MPROTECT_STACKS) {
         errno = ENOMEM;

@@ -16,6 +16,12 @@ struct weir__stack {
     size_t size; /* guard included */
 };
 
+/*
+ * Whether guards are pages without access, each a mapping of its own, of which the kernel allows few: the way of kernels
+ * before 6.13. Found out at the first guard; a test may set it before.
+ */
+extern bool weir__stack_map_guards;
+
 /* The size of stack that will really be given for a wish: whole pages, at least 32 KiB, twice under AddressSanitizer. */
 size_t weir__stack_size(size_t wish);
 
