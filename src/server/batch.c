@@ -134,7 +134,6 @@ static bool trouble(struct weir__inlet *inlet, int error)
 /* Nothing is there: waits until something is. False: cancelled, or nothing more will be read. */
 static bool wait_for_more(struct weir__inlet *inlet)
 {
-    weir__watch_clear(&inlet->watch, WEIR__READABLE);
     if (inlet->stopping)
         return false;
     if (weir__watch_wait(&inlet->watch, WEIR__READABLE, WEIR_FOREVER, NULL, NULL) == 0)
@@ -147,27 +146,43 @@ static bool too_late(const struct weir__inlet *inlet)
     return inlet->cut || (inlet->stopping && weir__now() >= inlet->stop_by);
 }
 
+/* One system call. How many came; 0 if there was nothing; -1 with errno. */
+static int receive_some(struct weir__inlet *inlet)
+{
+    int room = offer_all(inlet);
+    inlet->count = 0;
+    if (room == 0) {
+        errno = ENOMEM;
+        return -1;
+    }
+    int count = weir__system()->recvmmsg(inlet->watch.fd, inlet->messages, (unsigned)room, MSG_DONTWAIT);
+    /* Fewer than there was room for: that was all, and what comes from now on is told by an event. */
+    if (count < room && (count > 0 || errno == EAGAIN))
+        weir__watch_clear(&inlet->watch, WEIR__READABLE);
+    return count < 0 && errno == EAGAIN ? 0 : count;
+}
+
+static void take_in_all(struct weir__inlet *inlet, int count)
+{
+    inlet->count = count;
+    for (int i = 0; i < count; i++)
+        take_in(inlet, i);
+    count_in(inlet);
+}
+
 bool weir__batch_receive(struct weir__inlet *inlet)
 {
     inlet->next = 0;
     while (!too_late(inlet)) {
-        int room = offer_all(inlet);
-        inlet->count = 0;
-        int count =
-            room ? weir__system()->recvmmsg(inlet->watch.fd, inlet->messages, (unsigned)room, MSG_DONTWAIT) : -1;
+        bool known_empty = !weir__watch_maybe_ready(&inlet->watch, WEIR__READABLE) && !inlet->stopping;
+        int count = known_empty ? 0 : receive_some(inlet);
         if (count > 0) {
-            inlet->count = count;
-            for (int i = 0; i < count; i++)
-                take_in(inlet, i);
-            count_in(inlet);
+            take_in_all(inlet, count);
             return true;
         }
-        if (!room || (errno != EAGAIN && errno != EINTR)) {
-            if (!trouble(inlet, room ? errno : ENOMEM))
-                return false;
-        } else if (errno == EAGAIN && !wait_for_more(inlet)) {
+        bool again = count == 0 ? wait_for_more(inlet) : errno == EINTR || trouble(inlet, errno);
+        if (!again)
             return false;
-        }
     }
     return false;
 }
