@@ -72,7 +72,8 @@ WEIR_API const char *weir_fiber_name(const weir_fiber *fiber);
  * timed-out caller goes on at once: from then on `arg` is the pool's, which calls abandon(arg), on a thread of its
  * own, when the function has ended (or at once where it had not begun: it is then never called).
  * Parks. Returns 0 and what the function returned in *result (unless NULL), its errno in errno; or -1 with ETIMEDOUT,
- * ECANCELED, ENOMEM or EAGAIN (no thread could be started). Outside of fibers it calls the function.
+ * ECANCELED, ENOMEM or EAGAIN (no thread could be started). Outside of fibers it calls the function itself, unless there are
+ * `abandon` and a deadline.
  */
 WEIR_API int weir_offload(int (*function)(void *arg), void *arg, void (*abandon)(void *arg), int *result,
                           int64_t deadline);

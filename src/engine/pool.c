@@ -25,6 +25,7 @@ struct job {
     int (*function)(void *);
     void *arg;
     void (*abandon)(void *);
+    const struct weir__system *system; /* what its caller goes through */
     int result, number;
     enum job_state state; /* under the lock */
 };
@@ -52,9 +53,12 @@ static void prepare(void)
 
 static void run(struct job *job)
 {
+    const struct weir__system *own = weir__system();
+    weir__system_here = job->system;
     errno = 0;
     job->result = job->function(job->arg);
     job->number = errno;
+    weir__system_here = own;
     pthread_mutex_lock(&lock);
     bool abandoned = job->state == JOB_ABANDONED;
     if (!abandoned)
@@ -182,10 +186,16 @@ static int wait_for(struct job *job, int64_t deadline)
     return 0;
 }
 
+/* Whether a thread outside of fibers, which may as well do the work itself, must be able to go on without it. */
+static bool must_leave(void (*abandon_function)(void *), int64_t deadline)
+{
+    return abandon_function && deadline != WEIR_FOREVER && weir__waiter_self();
+}
+
 int weir_offload(int (*function)(void *arg), void *arg, void (*abandon_function)(void *arg), int *result,
                  int64_t deadline)
 {
-    if (!weir__fiber_running()) {
+    if (!weir__fiber_running() && !must_leave(abandon_function, deadline)) {
         int value = function(arg);
         if (result)
             *result = value;
@@ -198,6 +208,7 @@ int weir_offload(int (*function)(void *arg), void *arg, void (*abandon_function)
     job->function = function;
     job->arg = arg;
     job->abandon = abandon_function;
+    job->system = weir__system();
     if (!enqueue(job)) {
         free(job);
         return weir__fail_system(errno, "offload", "");
