@@ -7,9 +7,15 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "engine/sanitizer.h"
 #include "os/descriptor.h"
 #include "os/process.h"
 
+#if WEIR__TSAN
+enum { SHARED = 0 }; /* its clone does what is right for fork(2) alone */
+#else
+enum { SHARED = CLONE_VM | CLONE_VFORK };
+#endif
 enum { STACK_SIZE = 65536, STACK_ALIGNMENT = 16 };
 
 /* Returns once the child's program has begun or it has given up. 0, or -1 and errno. */
@@ -21,8 +27,8 @@ static int clone_child(struct weir__child *child)
     sigset_t every, before;
     sigfillset(&every);
     weir__system()->thread_mask(SIG_SETMASK, &every, &before);
-    child->id = weir__system()->clone(weir__child_main, stack + STACK_SIZE,
-                                      CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, child, &child->pidfd);
+    child->id = weir__system()->clone(weir__child_main, stack + STACK_SIZE, SHARED | CLONE_PIDFD | SIGCHLD, child,
+                                      &child->pidfd);
     int number = errno;
     weir__system()->thread_mask(SIG_SETMASK, &before, NULL);
     free(stack);

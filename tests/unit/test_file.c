@@ -136,6 +136,9 @@ static int with_closed_standard_files(void)
         return 6;
     if (weir_file_write_all(weir_stdout(), "x", 1, WEIR_FOREVER) != -1 || errno != EBADF)
         return 7;
+    weir_file_close(end[0]);
+    weir_file_close(end[1]);
+    weir_file_close(file);
     return weir_file_close(weir_stdout());
 }
 

@@ -339,24 +339,27 @@ static ssize_t middle_write_flags(int fd, const void *data, size_t size, int fla
     return -1;
 }
 
-static struct weir__system other_kernel;
+static struct weir__system before_6_4, before_6_18;
+
+static void make_kernels(void)
+{
+    before_6_4 = before_6_18 = weir__kernel;
+    before_6_4.read_nowait = old_read_nowait;
+    before_6_4.write_flags = old_write_flags;
+    before_6_18.write_flags = middle_write_flags;
+}
 
 static int old_kernel(void **state)
 {
     (void)state;
-    other_kernel = weir__kernel;
-    other_kernel.read_nowait = old_read_nowait;
-    other_kernel.write_flags = old_write_flags;
-    weir__system_here = &other_kernel;
+    weir__system_here = &before_6_4;
     return 0;
 }
 
 static int middle_kernel(void **state)
 {
     (void)state;
-    other_kernel = weir__kernel;
-    other_kernel.write_flags = middle_write_flags;
-    weir__system_here = &other_kernel;
+    weir__system_here = &before_6_18;
     return 0;
 }
 
@@ -371,6 +374,7 @@ static int make_folder(void **state)
 {
     (void)state;
     signal(SIGPIPE, SIG_DFL);
+    make_kernels();
     return mkdtemp(folder) ? 0 : -1;
 }
 
