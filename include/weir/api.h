@@ -10,13 +10,13 @@
 #define WEIR_VERSION_MAJOR 0
 #define WEIR_VERSION_MINOR 1
 #define WEIR_VERSION_PATCH 0
-#define WEIR_VERSION "0.1.0"
+#define WEIR_VERSION       "0.1.0"
 
 #if defined __GNUC__
-#define WEIR_API __attribute__((visibility("default")))
+#define WEIR_API                 __attribute__((visibility("default")))
 #define WEIR_PRINTF(text, first) __attribute__((format(printf, text, first)))
-#define WEIR_MUST_USE __attribute__((warn_unused_result))
-#define WEIR_NORETURN __attribute__((noreturn))
+#define WEIR_MUST_USE            __attribute__((warn_unused_result))
+#define WEIR_NORETURN            __attribute__((noreturn))
 #else
 #define WEIR_API
 #define WEIR_PRINTF(text, first)
@@ -26,7 +26,7 @@
 
 #ifdef __cplusplus
 #define WEIR_BEGIN extern "C" {
-#define WEIR_END }
+#define WEIR_END   }
 #else
 #define WEIR_BEGIN
 #define WEIR_END
@@ -38,10 +38,10 @@ WEIR_BEGIN
  * Time is int64_t nanoseconds on the monotonic clock: a duration ("timeout") or a point ("deadline").
  * In an options struct zero means the default; elsewhere zero is zero.
  */
-#define WEIR_US(n) ((int64_t)(n) * 1000)
-#define WEIR_MS(n) ((int64_t)(n) * 1000000)
-#define WEIR_S(n) ((int64_t)(n) * 1000000000)
-#define WEIR_MINUTES(n) WEIR_S((int64_t)(n) * 60)
+#define WEIR_US(n)      (1000 * (int64_t)(n))
+#define WEIR_MS(n)      (1000000 * (int64_t)(n))
+#define WEIR_S(n)       (1000000000 * (int64_t)(n))
+#define WEIR_MINUTES(n) WEIR_S(60 * (int64_t)(n))
 /* As a timeout or a deadline: do not wait at all. Not zero, so that it can stand in an options struct. */
 #define WEIR_NOW INT64_MIN
 /* As a timeout or a deadline: wait however long it takes. */

@@ -45,8 +45,8 @@ typedef struct weir_case {
     weir_channel *channel;
     weir_fiber *fiber;
     weir_conn *conn;
-    void *item;  /* SEND: read from here; RECEIVE: written to here */
-    int error;   /* out: 0, or EPIPE where the channel of the chosen case is closed */
+    void *item; /* SEND: read from here; RECEIVE: written to here */
+    int error;  /* out: 0, or EPIPE where the channel of the chosen case is closed */
 } weir_case;
 
 /*

@@ -19,18 +19,18 @@ typedef struct weir_listener weir_listener;
 
 /* What weir_connect, weir_accept, weir_bind and weir_adopt do to a socket, beside TCP_NODELAY, unless told otherwise. */
 typedef struct weir_socket_options {
-    bool delay;           /* leave Nagle's algorithm on; the default is TCP_NODELAY */
-    bool keepalive;       /* SO_KEEPALIVE */
-    int receive_buffer;   /* SO_RCVBUF in bytes; 0: the system's */
-    int send_buffer;      /* SO_SNDBUF in bytes; 0: the system's */
+    bool delay;         /* leave Nagle's algorithm on; the default is TCP_NODELAY */
+    bool keepalive;     /* SO_KEEPALIVE */
+    int receive_buffer; /* SO_RCVBUF in bytes; 0: the system's */
+    int send_buffer;    /* SO_SNDBUF in bytes; 0: the system's */
 } weir_socket_options;
 
 typedef struct weir_connect_options {
     size_t size;
-    int64_t timeout;       /* for the whole of it: resolving, every address tried; default 30 s */
-    const char *bind;      /* the local address to connect from, as HOST, :PORT or HOST:PORT (in Unix sockets: a path) */
-    int family;            /* AF_INET or AF_INET6 alone; default both, RFC 8305 */
-    const char *scheme;    /* the scheme of short endpoints; default "tcp" */
+    int64_t timeout;    /* for the whole of it: resolving, every address tried; default 30 s */
+    const char *bind;   /* the local address to connect from, as HOST, :PORT or HOST:PORT (in Unix sockets: a path) */
+    int family;         /* AF_INET or AF_INET6 alone; default both, RFC 8305 */
+    const char *scheme; /* the scheme of short endpoints; default "tcp" */
     weir_socket_options socket;
 } weir_connect_options;
 
@@ -44,9 +44,9 @@ WEIR_API weir_conn *weir_connect(const char *endpoint, const weir_connect_option
 
 typedef struct weir_listen_options {
     size_t size;
-    int64_t backlog;      /* default 4,096; the system has the last word */
-    const char *scheme;   /* the scheme of short endpoints; default "tcp" */
-    int unix_mode;        /* of a Unix socket's file; default 0600 */
+    int64_t backlog;            /* default 4,096; the system has the last word */
+    const char *scheme;         /* the scheme of short endpoints; default "tcp" */
+    int unix_mode;              /* of a Unix socket's file; default 0600 */
     weir_socket_options socket; /* of the connections that it accepts */
 } weir_listen_options;
 

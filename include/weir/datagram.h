@@ -8,8 +8,8 @@ WEIR_BEGIN
 
 typedef struct weir_bind_options {
     size_t size;
-    const char *scheme;  /* the scheme of short endpoints; default "udp" */
-    int unix_mode;       /* of a Unix socket's file; default 0600 */
+    const char *scheme; /* the scheme of short endpoints; default "udp" */
+    int unix_mode;      /* of a Unix socket's file; default 0600 */
     weir_socket_options socket;
 } weir_bind_options;
 
@@ -23,10 +23,10 @@ WEIR_API weir_conn *weir_bind(const char *endpoint, const weir_bind_options *opt
 /* One datagram: what a server's handler is given, and what the batch calls take. */
 typedef struct weir_datagram {
     char *data;
-    size_t length;       /* of what is in data */
-    size_t capacity;     /* receiving: the room at data */
-    weir_address peer;   /* receiving: the sender; sending: to whom, length 0 for the connected peer */
-    bool truncated;      /* it was longer than the room; `length` bytes of it are here */
+    size_t length;                       /* of what is in data */
+    size_t capacity;                     /* receiving: the room at data */
+    weir_address peer;                   /* receiving: the sender; sending: to whom, length 0 for the connected peer */
+    bool truncated;                      /* it was longer than the room; `length` bytes of it are here */
     struct weir_datagram_origin *origin; /* the library's: how weir_reply knows the socket */
 } weir_datagram;
 

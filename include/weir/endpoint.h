@@ -58,13 +58,13 @@ typedef enum weir_host_kind {
 /* An endpoint, taken apart. A plain value. */
 typedef struct weir_endpoint {
     weir_scheme scheme;
-    bool datagram;            /* the socket's type: udp, and unix with ?type=datagram */
+    bool datagram; /* the socket's type: udp, and unix with ?type=datagram */
     weir_host_kind host_kind;
-    char host[256];           /* without brackets; "" for DEFAULT */
+    char host[256]; /* without brackets; "" for DEFAULT */
     uint16_t port;
-    char path[108];           /* Unix: the path, or the abstract name without its @ */
+    char path[108]; /* Unix: the path, or the abstract name without its @ */
     bool abstract;
-    char text[400];           /* the endpoint in full notation, as weir_endpoint_text writes it */
+    char text[400]; /* the endpoint in full notation, as weir_endpoint_text writes it */
 } weir_endpoint;
 
 /*

@@ -20,9 +20,9 @@ typedef int weir_fiber_function(void *arg);
 
 typedef struct weir_fiber_options {
     size_t size;
-    const char *name;  /* shown by gdb, in logs and when its stack overflows; not copied; default "fiber" */
-    weir_loop *loop;   /* the loop to run on; default the calling fiber's or thread's own */
-    bool detached;     /* nobody will join it: it is freed when it ends */
+    const char *name; /* shown by gdb, in logs and when its stack overflows; not copied; default "fiber" */
+    weir_loop *loop;  /* the loop to run on; default the calling fiber's or thread's own */
+    bool detached;    /* nobody will join it: it is freed when it ends */
 } weir_fiber_options;
 
 /*

@@ -18,8 +18,8 @@ typedef enum weir_backend {
 typedef struct weir_loop_options {
     size_t size;
     weir_backend backend;
-    size_t stack_size;  /* address space of a fiber's stack; default 256 KiB, twice under AddressSanitizer */
-    size_t max_fibers;  /* default 1,000,000 */
+    size_t stack_size; /* address space of a fiber's stack; default 256 KiB, twice under AddressSanitizer */
+    size_t max_fibers; /* default 1,000,000 */
 } weir_loop_options;
 
 /*

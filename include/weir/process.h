@@ -11,19 +11,19 @@ typedef struct weir_process weir_process;
 /* What a child's descriptor is to be. */
 typedef enum weir_stdio {
     WEIR_STDIO_INHERIT,
-    WEIR_STDIO_NULL,  /* /dev/null */
-    WEIR_STDIO_PIPE,  /* a pipe, whose other end is weir_process_file's */
-    WEIR_STDIO_FD,    /* the descriptor named beside it */
+    WEIR_STDIO_NULL, /* /dev/null */
+    WEIR_STDIO_PIPE, /* a pipe, whose other end is weir_process_file's */
+    WEIR_STDIO_FD,   /* the descriptor named beside it */
 } weir_stdio;
 
 typedef struct weir_process_options {
     size_t size;
     weir_stdio input, output, error;
-    int input_fd, output_fd, error_fd;  /* for WEIR_STDIO_FD; they stay the caller's */
-    const char *const *environment;     /* "NAME=value"s added to (or replacing in) the program's own; NULL-terminated */
-    const char *directory;              /* to run in */
-    bool new_group;                     /* its own process group, which weir_process_kill then reaches whole */
-    bool die_with_parent;               /* killed when the thread that started it ends */
+    int input_fd, output_fd, error_fd; /* for WEIR_STDIO_FD; they stay the caller's */
+    const char *const *environment;    /* "NAME=value"s added to (or replacing in) the program's own; NULL-terminated */
+    const char *directory;             /* to run in */
+    bool new_group;                    /* its own process group, which weir_process_kill then reaches whole */
+    bool die_with_parent;              /* killed when the thread that started it ends */
 } weir_process_options;
 
 /*

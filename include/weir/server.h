@@ -27,23 +27,23 @@ typedef enum weir_model {
 typedef struct weir_server_options {
     size_t size;
     weir_model model;
-    int64_t workers;             /* default: the CPUs this process may use; iterative: 1 */
+    int64_t workers; /* default: the CPUs this process may use; iterative: 1 */
     weir_backend backend;
-    const char *name;            /* in logs and of its fibers; default "weir" */
-    const char *scheme;          /* the scheme of short endpoints; default "tcp" */
-    int64_t max_connections;     /* at once; default 90 % of the descriptor limit: beyond it accepting pauses */
-    int64_t max_per_address;     /* at once from one address (IPv6: one /64); default 100; loopback exempt; more are closed */
-    int64_t idle_timeout;        /* nothing either way; default 5 min */
-    int64_t write_timeout;       /* the client takes no output; default 1 min */
-    int64_t message_timeout;     /* for a whole line, once begun, of weir_read_line and _until in its handlers; default 10 s */
-    int64_t lifetime;            /* of a connection; default WEIR_FOREVER */
-    int64_t line_limit;          /* what services allow a line or a message, in bytes; default 64 KiB */
-    int64_t drain_timeout;       /* how long weir_serve lets clients finish at SIGTERM; default 30 s */
-    int64_t replies_per_second;  /* answers to datagrams from one source a second; default 1,000; loopback exempt */
-    bool reply_to_any;           /* answer senders with ports below 1024, broadcast, multicast, one's own sockets: loops and reflection */
-    size_t stack_size;           /* of a fiber or thread; default 256 KiB */
-    weir_listen_options listen;  /* backlog, socket options (its size is not read) */
-    bool receive_packed;         /* udp: let the kernel coalesce (UDP_GRO) where it can */
+    const char *name;        /* in logs and of its fibers; default "weir" */
+    const char *scheme;      /* the scheme of short endpoints; default "tcp" */
+    int64_t max_connections; /* at once; default 90 % of the descriptor limit: beyond it accepting pauses */
+    int64_t max_per_address; /* at once from one address (IPv6: /64), more are closed; default 100; loopback exempt */
+    int64_t idle_timeout;    /* nothing either way; default 5 min */
+    int64_t write_timeout;   /* the client takes no output; default 1 min */
+    int64_t message_timeout; /* for a line, once begun, of weir_read_line and _until; default 10 s */
+    int64_t lifetime;        /* of a connection; default WEIR_FOREVER */
+    int64_t line_limit;      /* what services allow a line or a message, in bytes; default 64 KiB */
+    int64_t drain_timeout;   /* how long weir_serve lets clients finish at SIGTERM; default 30 s */
+    int64_t replies_per_second; /* answers to datagrams from one source a second; default 1,000; loopback exempt */
+    bool reply_to_any;          /* answer ports below 1024, broadcast, multicast and one's own sockets as well */
+    size_t stack_size;          /* of a fiber or thread; default 256 KiB */
+    weir_listen_options listen; /* backlog, socket options (its size is not read) */
+    bool receive_packed;        /* udp: let the kernel coalesce (UDP_GRO) where it can */
 } weir_server_options;
 
 /* A server without endpoints yet. `options` may be NULL. Returns NULL with EINVAL or ENOMEM. */
@@ -79,20 +79,20 @@ WEIR_API void weir_server_free(weir_server *server);
 
 /* What a server has done since it started. Sums over its workers, each exact, together not a snapshot. */
 typedef struct weir_counters {
-    uint64_t accepted;             /* connections */
+    uint64_t accepted; /* connections */
     uint64_t active;
-    uint64_t refused_limit;        /* times that accepting paused at max_connections */
-    uint64_t refused_address;      /* closed for max_per_address */
-    uint64_t refused_resources;    /* EMFILE, ENFILE, ENOMEM, ENOBUFS on accepting, or no fiber or thread for it */
+    uint64_t refused_limit;     /* times that accepting paused at max_connections */
+    uint64_t refused_address;   /* closed for max_per_address */
+    uint64_t refused_resources; /* EMFILE, ENFILE, ENOMEM, ENOBUFS on accepting, or no fiber or thread for it */
     uint64_t bytes_in, bytes_out;
     uint64_t errors_reset, errors_idle, errors_write_timeout, errors_message_timeout, errors_lifetime, errors_other;
-    uint64_t cancelled;            /* cut by the drain's deadline */
+    uint64_t cancelled; /* cut by the drain's deadline */
     uint64_t datagrams_in, datagrams_out;
     uint64_t datagrams_truncated;
-    uint64_t datagrams_dropped;    /* by the kernel before we saw them: SO_MEMINFO */
-    uint64_t replies_refused;      /* weir_reply: not to be answered */
-    uint64_t replies_limited;      /* weir_reply: above replies_per_second */
-    uint64_t replies_failed;       /* weir_reply: the socket was full or refused */
+    uint64_t datagrams_dropped; /* by the kernel before we saw them: SO_MEMINFO */
+    uint64_t replies_refused;   /* weir_reply: not to be answered */
+    uint64_t replies_limited;   /* weir_reply: above replies_per_second */
+    uint64_t replies_failed;    /* weir_reply: the socket was full or refused */
 } weir_counters;
 
 WEIR_API void weir_server_counters(const weir_server *server, weir_counters *counters);
@@ -116,11 +116,11 @@ WEIR_API int weir_serve_datagrams(const char *endpoint, weir_datagram_handler *h
 
 typedef struct weir_run_options {
     size_t size;
-    int ready_fd;          /* written to and closed when every server is ready; 0 none (descriptors 0 to 2 are reserved) */
+    int ready_fd;          /* written to and closed when all is ready; 0 none (0 to 2 are reserved) */
     int processes;         /* above 1: that many supervised processes behind SO_REUSEPORT in place of one */
     int64_t drain_timeout; /* default 30 s */
     bool log_json;
-    void (*ready)(void *arg); /* called once when everything listens; `arg` */
+    void (*ready)(void *arg);  /* called once when everything listens; `arg` */
     void (*reload)(void *arg); /* at SIGHUP; NULL: SIGHUP is left alone */
     void *arg;
 } weir_run_options;

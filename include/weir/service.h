@@ -8,17 +8,17 @@
 WEIR_BEGIN
 
 typedef struct weir_service {
-    size_t size;                     /* sizeof(weir_service) */
-    const char *name;                /* "echo" */
-    const char *summary;             /* one line: "sends back what it receives" */
-    const char *description;         /* paragraphs for --help and the manual */
-    const char *const *transports;   /* "tcp", "udp", "unix", "unix-datagram"; NULL-terminated; the first is the default scheme */
-    const char *const *endpoints;    /* the default ones; NULL-terminated */
-    const char *const *examples;     /* pairs: a command line, what it does; NULL-terminated */
-    const char *try_line;            /* a line to try it, with %s for the endpoint: "echo hello | weir ask %s" */
-    const weir_option *options;      /* the service's own; NULL: none */
-    size_t settings_size;            /* of the struct that `options` fills; it is the `arg` of the handlers unless start sets another */
-    weir_stream_handler *stream;     /* NULL: no streams */
+    size_t size;                   /* sizeof(weir_service) */
+    const char *name;              /* "echo" */
+    const char *summary;           /* one line: "sends back what it receives" */
+    const char *description;       /* paragraphs for --help and the manual */
+    const char *const *transports; /* of "tcp", "udp", "unix", "unix-datagram", the default first; NULL-terminated */
+    const char *const *endpoints;  /* the default ones; NULL-terminated */
+    const char *const *examples;   /* pairs: a command line, what it does; NULL-terminated */
+    const char *try_line;          /* a line to try it, with %s for the endpoint: "echo hello | weir ask %s" */
+    const weir_option *options;    /* the service's own; NULL: none */
+    size_t settings_size;        /* of the struct that `options` fills, the handlers' `arg` unless start sets another */
+    weir_stream_handler *stream; /* NULL: no streams */
     weir_datagram_handler *datagram; /* NULL: no datagrams */
     /* Before anything listens; may replace *arg (at first the settings). 0, or -1 with an error. NULL: nothing to do. */
     int (*start)(void *settings, const weir_server_options *options, void **arg);

@@ -20,9 +20,16 @@ struct CMUnitTest {
     int (*teardown)(void **state);
 };
 
-#define cmocka_unit_test(function) {#function, function, NULL, NULL}
-#define cmocka_unit_test_setup_teardown(function, setup, teardown) {#function, function, setup, teardown}
-#define cmocka_run_group_tests(tests, setup, teardown) run_group(tests, sizeof(tests) / sizeof *(tests), setup, teardown)
+#define cmocka_unit_test(function)                                                                                     \
+    {                                                                                                                  \
+#function, function, NULL, NULL                                                                                \
+    }
+#define cmocka_unit_test_setup_teardown(function, setup, teardown)                                                     \
+    {                                                                                                                  \
+#function, function, setup, teardown                                                                           \
+    }
+#define cmocka_run_group_tests(tests, setup, teardown)                                                                 \
+    run_group(tests, sizeof(tests) / sizeof *(tests), setup, teardown)
 
 static jmp_buf failed_test;
 
@@ -32,18 +39,19 @@ static inline _Noreturn void fail_at(const char *what, const char *file, int lin
     longjmp(failed_test, 1);
 }
 
-#define fail() fail_at("failed", __FILE__, __LINE__)
-#define assert_true(condition) ((condition) ? (void)0 : fail_at(#condition, __FILE__, __LINE__))
-#define assert_false(condition) assert_true(!(condition))
-#define assert_null(pointer) assert_true((pointer) == NULL)
-#define assert_non_null(pointer) assert_true((pointer) != NULL)
-#define assert_int_equal(left, right) assert_true((long long)(left) == (long long)(right))
-#define assert_int_not_equal(left, right) assert_true((long long)(left) != (long long)(right))
-#define assert_ptr_equal(left, right) assert_true((const void *)(left) == (const void *)(right))
-#define assert_ptr_not_equal(left, right) assert_true((const void *)(left) != (const void *)(right))
-#define assert_string_equal(left, right) assert_true(strcmp(left, right) == 0)
+#define fail()                                 fail_at("failed", __FILE__, __LINE__)
+#define assert_true(condition)                 ((condition) ? (void)0 : fail_at(#condition, __FILE__, __LINE__))
+#define assert_false(condition)                assert_true(!(condition))
+#define assert_null(pointer)                   assert_true((pointer) == NULL)
+#define assert_non_null(pointer)               assert_true((pointer) != NULL)
+#define assert_int_equal(left, right)          assert_true((long long)(left) == (long long)(right))
+#define assert_int_not_equal(left, right)      assert_true((long long)(left) != (long long)(right))
+#define assert_ptr_equal(left, right)          assert_true((const void *)(left) == (const void *)(right))
+#define assert_ptr_not_equal(left, right)      assert_true((const void *)(left) != (const void *)(right))
+#define assert_string_equal(left, right)       assert_true(strcmp(left, right) == 0)
 #define assert_memory_equal(left, right, size) assert_true(memcmp(left, right, size) == 0)
-#define assert_float_equal(left, right, epsilon) assert_true((left) - (right) <= (epsilon) && (right) - (left) <= (epsilon))
+#define assert_float_equal(left, right, epsilon)                                                                       \
+    assert_true((left) - (right) <= (epsilon) && (right) - (left) <= (epsilon))
 #define assert_in_range(value, low, high) assert_true((value) >= (low) && (value) <= (high))
 
 static inline bool run_one(const struct CMUnitTest *test, void *group_state)
@@ -57,7 +65,8 @@ static inline bool run_one(const struct CMUnitTest *test, void *group_state)
     return !test->teardown || test->teardown(&state) == 0;
 }
 
-static inline int run_group(const struct CMUnitTest *tests, size_t count, int (*setup)(void **), int (*teardown)(void **))
+static inline int run_group(const struct CMUnitTest *tests, size_t count, int (*setup)(void **),
+                            int (*teardown)(void **))
 {
     void *state = NULL;
     int failures = 0;
