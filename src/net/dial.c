@@ -32,8 +32,9 @@ static int parse_from(const weir_endpoint *to, const char *from, weir_endpoint *
     weir__text_put(&text, from);
     weir__text_put(&text, bare ? "]" : "");
     weir__text_put(&text, has_port ? "" : ":0");
-    if (text.length >= sizeof full - 1)
-        return weir_fail(WEIR_ERROR_USAGE, EINVAL, "bind", "", "the address to connect from is too long");
+    if (*from == '\0' || text.length >= sizeof full - 1)
+        return weir_fail(WEIR_ERROR_USAGE, EINVAL, "bind", "", "the address to connect from is %s",
+                         *from ? "too long" : "missing");
     return weir_parse_endpoint(full, NULL, local);
 }
 

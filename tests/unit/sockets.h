@@ -143,15 +143,15 @@ static inline void restore_system(void)
     weir__system_here = &weir__kernel;
 }
 
-/* A text made on the spot; each call's is good until the fourth after it. */
+/* A text made on the spot; each call's is good until the sixteenth after it. */
 static inline const char *text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static inline const char *text(const char *format, ...)
 {
-    static _Thread_local char texts[4][300];
+    static _Thread_local char texts[16][300];
     static _Thread_local unsigned next;
     va_list arguments;
     va_start(arguments, format);
-    char *made = texts[next++ % 4];
+    char *made = texts[next++ % 16];
     vsnprintf(made, sizeof texts[0], format, arguments);
     va_end(arguments);
     return made;
