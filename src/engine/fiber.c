@@ -307,8 +307,10 @@ int weir_sleep_until(int64_t deadline)
     weir__slot *slot = fiber ? &fiber->own : &threads_own;
     if (!weir__wait_begin(slot))
         return weir__fail_memory("sleep");
+    int saved = errno;
     if (weir__wait_park(slot, deadline) < 0 && errno == ECANCELED)
         return weir__fail_cancelled("sleep", "");
+    errno = saved;
     return 0;
 }
 
