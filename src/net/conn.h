@@ -23,6 +23,7 @@ struct weir__conn_limits {
     int64_t write;              /* no progress of a write that waits */
     int64_t message;            /* for the rest of a line or message, once begun; see message_end */
     _Atomic uint64_t *moved[2]; /* the server's counters of bytes received and sent; NULL: not counted */
+    bool shared;                /* connections of several threads count there */
 };
 
 /* Which limit or fault ended a connection's last failed call: what a server counts. */
@@ -53,7 +54,8 @@ struct weir__side {
     atomic_bool news;         /* something that the waiter must look at has changed */
     _Atomic int64_t deadline; /* weir_set_deadline */
     int64_t call_deadline;    /* of the call in progress: weir_set_timeout */
-    int64_t progress;         /* when bytes went last, or a write began */
+    int64_t progress;         /* when bytes went last, or a write began to wait */
+    bool stalled;             /* a write: it has waited since it began */
     uint64_t bytes;
 };
 
@@ -72,6 +74,7 @@ struct weir_conn {
     bool ended;      /* the end of the stream was received; reader's */
     uint8_t failure; /* enum weir__conn_failure */
     atomic_bool aborted;
+    atomic_bool bound; /* aborted, or a timeout or deadline was ever set: calls look before they begin */
 };
 
 /*
@@ -91,15 +94,47 @@ void weir__conn_set_limits(weir_conn *conn, const struct weir__conn_limits *limi
 
 /* The directions here are WEIR__READABLE and WEIR__WRITABLE. */
 
-/* Begins a call of that direction: 0, or -1 with EBUSY, ECONNABORTED, ETIMEDOUT if its deadline has passed. leave ends it, in any case after a 0. */
-int weir__conn_enter(weir_conn *conn, int direction, const char *step);
-void weir__conn_leave(weir_conn *conn, int direction);
+static inline struct weir__side *weir__conn_side(weir_conn *conn, int direction)
+{
+    return &conn->side[direction == WEIR__WRITABLE];
+}
+
+/* What a call finds that is not free to go on at once: somebody else in it, an abort, a time bound. 0 or -1. */
+int weir__conn_enter_bound(weir_conn *conn, int direction, bool busy, const char *step);
+
+/*
+ * Begins a call of that direction: 0, or -1 with EBUSY, ECONNABORTED, ETIMEDOUT if its deadline has passed. leave ends it,
+ * in any case after a 0. Inline, as the next two: each byte received and sent goes by here.
+ */
+static inline int weir__conn_enter(weir_conn *conn, int direction, const char *step)
+{
+    struct weir__side *side = weir__conn_side(conn, direction);
+    bool busy = atomic_exchange_explicit(&side->busy, true, memory_order_acquire);
+    if (busy || atomic_load_explicit(&conn->bound, memory_order_relaxed))
+        return weir__conn_enter_bound(conn, direction, busy, step);
+    atomic_store_explicit(&side->cancelled, false, memory_order_relaxed);
+    side->stalled = false;
+    return 0;
+}
+
+static inline void weir__conn_leave(weir_conn *conn, int direction)
+{
+    atomic_store_explicit(&weir__conn_side(conn, direction)->busy, false, memory_order_release);
+}
+
+/* What a transfer means to a server: that the connection is not idle, and bytes in its counters. */
+void weir__conn_progress(weir_conn *conn, int direction, size_t bytes);
+
+/* Counts bytes (0: the stream's end is no progress). */
+static inline void weir__conn_count(weir_conn *conn, int direction, size_t bytes)
+{
+    weir__conn_side(conn, direction)->bytes += bytes;
+    if (bytes && conn->limits)
+        weir__conn_progress(conn, direction, bytes);
+}
 
 /* Waits until a call in that direction is worth trying again. 0; or -1 with the deadline, limit, cancel or abort that ended it. */
 int weir__conn_wait(weir_conn *conn, int direction, const char *step);
-
-/* Counts bytes (0: the stream's end is no progress). */
-void weir__conn_count(weir_conn *conn, int direction, size_t bytes);
 
 /* errno of a call that failed as the connection's error. Returns -1. */
 int weir__conn_fail(weir_conn *conn, int number, const char *step);

@@ -12,11 +12,6 @@ struct bound {
     enum weir__conn_failure failure;
 };
 
-static struct weir__side *side_of(weir_conn *conn, int direction)
-{
-    return &conn->side[direction == WEIR__WRITABLE];
-}
-
 static weir__slot *slot_of(weir_conn *conn, int direction)
 {
     return &conn->watch.slot[direction == WEIR__WRITABLE];
@@ -56,38 +51,41 @@ static int check_entry(weir_conn *conn, struct weir__side *side, const char *ste
     return 0;
 }
 
-int weir__conn_enter(weir_conn *conn, int direction, const char *step)
+int weir__conn_enter_bound(weir_conn *conn, int direction, bool busy, const char *step)
 {
-    struct weir__side *side = side_of(conn, direction);
-    if (atomic_exchange_explicit(&side->busy, true, memory_order_acquire))
+    struct weir__side *side = weir__conn_side(conn, direction);
+    if (busy)
         return fail_busy(conn, step);
     atomic_store_explicit(&side->cancelled, false, memory_order_relaxed);
+    side->stalled = false;
     if (check_entry(conn, side, step) < 0) {
         weir__conn_leave(conn, direction);
         return -1;
     }
     int64_t timeout = atomic_load_explicit(&conn->timeout, memory_order_relaxed);
     side->call_deadline = timeout == WEIR_FOREVER ? WEIR_FOREVER : weir_deadline(timeout);
-    if (direction == WEIR__WRITABLE && conn->limits)
-        side->progress = weir__now();
     return 0;
 }
 
-void weir__conn_leave(weir_conn *conn, int direction)
+void weir__conn_progress(weir_conn *conn, int direction, size_t bytes)
 {
-    atomic_store_explicit(&side_of(conn, direction)->busy, false, memory_order_release);
+    weir__conn_side(conn, direction)->progress = weir__now();
+    _Atomic uint64_t *moved = conn->limits->moved[direction == WEIR__WRITABLE];
+    if (!moved)
+        return;
+    if (conn->limits->shared)
+        atomic_fetch_add_explicit(moved, bytes, memory_order_relaxed);
+    else
+        atomic_store_explicit(moved, atomic_load_explicit(moved, memory_order_relaxed) + bytes, memory_order_relaxed);
 }
 
-void weir__conn_count(weir_conn *conn, int direction, size_t bytes)
+/* A write that begins to wait has until now made progress. */
+static void note_stall(struct weir__side *side, int direction)
 {
-    struct weir__side *side = side_of(conn, direction);
-    side->bytes += bytes;
-    if (!bytes || !conn->limits)
+    if (direction != WEIR__WRITABLE || side->stalled)
         return;
+    side->stalled = true;
     side->progress = weir__now();
-    _Atomic uint64_t *moved = conn->limits->moved[direction == WEIR__WRITABLE];
-    if (moved)
-        atomic_fetch_add_explicit(moved, bytes, memory_order_relaxed);
 }
 
 /* --- bounds --- */
@@ -105,7 +103,7 @@ static void sooner(struct bound *bound, int64_t deadline, enum weir__conn_failur
 
 static struct bound bound_of(weir_conn *conn, int direction)
 {
-    struct weir__side *side = side_of(conn, direction);
+    struct weir__side *side = weir__conn_side(conn, direction);
     struct bound bound = {atomic_load(&side->deadline), WEIR__FAILURE_DEADLINE};
     sooner(&bound, side->call_deadline, WEIR__FAILURE_DEADLINE);
     if (!conn->limits)
@@ -174,7 +172,8 @@ static int wait_failed(weir_conn *conn, int direction, const char *step)
 
 int weir__conn_wait(weir_conn *conn, int direction, const char *step)
 {
-    struct weir__side *side = side_of(conn, direction);
+    struct weir__side *side = weir__conn_side(conn, direction);
+    note_stall(side, direction);
     for (;;) {
         if (take_news(conn, side, step) < 0)
             return -1;
@@ -192,13 +191,13 @@ int weir__conn_wait(weir_conn *conn, int direction, const char *step)
 
 static void tell(weir_conn *conn, int direction)
 {
-    atomic_store(&side_of(conn, direction)->news, true);
+    atomic_store(&weir__conn_side(conn, direction)->news, true);
     weir__wake(slot_of(conn, direction));
 }
 
 static void cancel_side(weir_conn *conn, int direction)
 {
-    struct weir__side *side = side_of(conn, direction);
+    struct weir__side *side = weir__conn_side(conn, direction);
     if (!side->busy)
         return;
     side->cancelled = true;
@@ -226,6 +225,7 @@ void weir_abort(weir_conn *conn)
     if (atomic_exchange(&conn->aborted, true))
         return;
     int saved = errno;
+    conn->bound = true;
     reset(conn);
     tell(conn, WEIR__READABLE);
     tell(conn, WEIR__WRITABLE);
@@ -235,13 +235,15 @@ void weir_abort(weir_conn *conn)
 void weir_set_timeout(weir_conn *conn, int64_t timeout)
 {
     conn->timeout = timeout;
+    conn->bound = true;
 }
 
 void weir_set_deadline(weir_conn *conn, weir_direction direction, int64_t deadline)
 {
+    conn->bound = true;
     for (int one = WEIR__READABLE; one <= WEIR__WRITABLE; one++)
         if ((int)direction & one) {
-            side_of(conn, one)->deadline = deadline;
+            weir__conn_side(conn, one)->deadline = deadline;
             tell(conn, one);
         }
 }

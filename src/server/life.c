@@ -31,6 +31,7 @@ static void worker_init(struct weir__worker *worker, weir_server *server, size_t
         .idle = options->idle_timeout,
         .write = options->write_timeout,
         .message = options->message_timeout,
+        .shared = worker->server->options.model == WEIR_MODEL_THREAD,
         .moved = {weir__counter(worker->counters, bytes_in), weir__counter(worker->counters, bytes_out)},
     };
     pthread_mutex_init(&worker->lock, NULL);
@@ -174,8 +175,9 @@ static int prepare(weir_server *server, size_t count)
         return -1;
     if (!server->counters && weir__counters_make(server, count) < 0)
         return weir__fail_memory("start");
-    server->max_connections =
-        server->options.max_connections ? server->options.max_connections : weir__default_max_connections();
+    server->max_connections = server->options.max_connections;
+    if (!server->max_connections)
+        server->max_connections = weir__default_max_connections(server->options.model);
     return make_workers(server, count);
 }
 
