@@ -116,7 +116,7 @@ static void put_option(FILE *out, const weir_option *option)
     put_all(out, option->help);
     put_choices(out, option);
     if (option->preset && option->kind != WEIR_OPTION_FLAG) {
-        fputs(" (default: ", out);
+        fputs(" (default ", out);
         put_all(out, option->preset);
         fputc(')', out);
     }
