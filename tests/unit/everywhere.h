@@ -10,6 +10,8 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
 #include <weir/fiber.h>
 #include <weir/loop.h>
 
@@ -37,8 +39,12 @@ static inline void run_in_fiber(void *body, weir_backend backend)
     assert_int_equal(result, 0);
 }
 
+/* WEIR_BACKEND=epoll in the environment: whoever runs the tests knows that io_uring would not do (valgrind). */
 static inline void run_on_uring(void **state)
 {
+    const char *backend = getenv("WEIR_BACKEND");
+    if (backend && strcmp(backend, "epoll") == 0)
+        skip();
     run_in_fiber(*state, WEIR_BACKEND_URING);
 }
 
