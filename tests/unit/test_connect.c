@@ -20,10 +20,11 @@ static int fake_resolve(const char *host, const char *port, const struct addrinf
     (void)host, (void)port;
     fakes_running++;
     usleep((useconds_t)fake_delay * 1000);
-    fakes_running--;
     *result = NULL;
-    if (fake_result)
+    if (fake_result) {
+        fakes_running--;
         return fake_result;
+    }
     struct addrinfo **end = result;
     for (int i = 0; fake_addresses[i]; i++) {
         weir_address address = address_of(fake_addresses[i]);
@@ -47,6 +48,7 @@ static void fake_resolve_free(struct addrinfo *result)
         free(result);
         result = next;
     }
+    fakes_running--;
 }
 
 static struct weir__system *resolve_to(const char *const *addresses)
