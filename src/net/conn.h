@@ -71,8 +71,8 @@ struct weir_conn {
     struct weir__conn_rare *rare;
     uint8_t scheme; /* weir_scheme */
     bool datagram;
-    bool ended;      /* the end of the stream was received; reader's */
-    uint8_t failure; /* enum weir__conn_failure */
+    bool ended;              /* the end of the stream was received; reader's */
+    _Atomic uint8_t failure; /* enum weir__conn_failure; of whichever direction failed last */
     atomic_bool aborted;
     atomic_bool bound; /* aborted, or a timeout or deadline was ever set: calls look before they begin */
 };
