@@ -3,7 +3,9 @@
 The program is the one WEIR names, build/weir without it. Everything listens on loopback, on ports that the system
 chooses, and nothing is left running: every process is in a session of its own, which is killed after its test.
 """
+import collections
 import contextlib
+import fcntl
 import os
 import pathlib
 import re
@@ -45,22 +47,29 @@ def run_weir(*arguments, input=b"", timeout=20, env=None, **options):
                           env=environment(env), start_new_session=True, **options)
 
 
-class Server:
-    """A running `weir serve ...` or `weir run`. `endpoints` are those that it said it listens on."""
+def moved_up(descriptor, least=20):
+    """The descriptor under a higher number, which leaves the low ones to those that systemd would pass."""
+    higher = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, least)
+    os.close(descriptor)
+    return higher
 
-    def __init__(self, *arguments, env=None, ready=True, wrapper=()):
+
+class Server:
+    """A running `weir serve ...` or `weir run`. `endpoints` are those that it said it listens on, unless it is `quiet`."""
+
+    def __init__(self, *arguments, env=None, quiet=False, wrapper=()):
         reading, writing = os.pipe()
         self.text = ""
         self.process = subprocess.Popen(
             [*wrapper, WEIR, *map(str, arguments), "--ready-fd", str(writing)], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(env), start_new_session=True,
-            pass_fds=[writing])
+            pass_fds=[writing, *pass_fds])
         os.close(writing)
         self._reader = threading.Thread(target=self._read_stderr, daemon=True)
         self._gone = False
         try:
-            if ready:
-                self._wait_until_ready(reading)
+            self._wait_until_ready(reading)
+            assert quiet or self.endpoints, f"the server says no endpoints:\n{self.text}"
         except BaseException:
             self.kill()
             raise
@@ -89,7 +98,7 @@ class Server:
         ready = descriptor in readable and os.read(descriptor, 1) == b"\n"
         while select.select([stderr], [], [], 0)[0] and self._read_some():
             pass
-        assert ready and self.endpoints, f"the server did not become ready:\n{self.text}"
+        assert ready, f"the server did not become ready:\n{self.text}"
 
     @property
     def endpoints(self):
@@ -108,11 +117,11 @@ class Server:
         """A connection by Python's sockets."""
         return socket.create_connection(self.address(beginning), timeout=seconds(timeout))
 
-    def wait_for_text(self, pattern, timeout=10):
-        """Waits until stderr has a match, and returns it."""
+    def wait_for_text(self, pattern, timeout=10, since=0):
+        """Waits until stderr, from its character `since` on, has a match, and returns it."""
         end = time.monotonic() + seconds(timeout)
         while time.monotonic() < end:
-            match = re.search(pattern, self.text, re.MULTILINE)
+            match = re.search(pattern, self.text[since:], re.MULTILINE)
             if match:
                 return match
             time.sleep(0.01)
@@ -129,6 +138,29 @@ class Server:
             with contextlib.suppress(FileNotFoundError):
                 found.append(os.readlink(f"{folder}/{name}"))
         return found
+
+    def cpu_seconds(self):
+        """The processor time that it has used, its threads included."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def counters(self, name="echo"):
+        """What SIGUSR1 has it print, as numbers; what it does not name is 0."""
+        before = len(self.text)
+        self.signal(signal.SIGUSR1)
+        line = self.wait_for_text(rf"^weir: {name}: (nothing yet|[a-z_]+=\d.*)$", since=before).group(1)
+        pairs = (word.split("=") for word in line.split() if "=" in word)
+        return collections.Counter({key: int(value) for key, value in pairs})
+
+    def wait_for_counters(self, name="echo", timeout=10, **expected):
+        """Waits until counters are what they are to be, and returns all."""
+        end = time.monotonic() + seconds(timeout)
+        while True:
+            counters = self.counters(name)
+            if all(counters[key] == value for key, value in expected.items()):
+                return counters
+            assert time.monotonic() < end, f"{expected} in {dict(counters)}"
+            time.sleep(0.02)
 
     def wait(self, timeout=20):
         """Waits for its end. Returns the exit status."""
