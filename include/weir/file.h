@@ -24,7 +24,12 @@ WEIR_API weir_file *weir_stdin(void);
 WEIR_API weir_file *weir_stdout(void);
 WEIR_API weir_file *weir_stderr(void);
 
-/* Reads at most `size` bytes, what is there. Parks: pipes and terminals as sockets do, regular files on the pool. 0 at the end; -1 with ETIMEDOUT, ECANCELED, read(2)'s. */
+/*
+ * One reader and one writer may use a file at a time, from whichever fibers and threads; a second of a kind gets EBUSY.
+ *
+ * Reads at most `size` bytes, what is there. Parks: pipes and terminals as sockets do, regular files on the pool, where once
+ * begun neither a deadline nor a cancel cuts it short. 0 at the end; -1 with ETIMEDOUT, ECANCELED, EBUSY, read(2)'s.
+ */
 WEIR_API ssize_t weir_file_read(weir_file *file, void *buffer, size_t size, int64_t deadline);
 
 /* Writes all of it. Parks likewise. 0; or -1 with EPIPE (no SIGPIPE), ENOSPC, ..., and `transferred` tells how much went. */
@@ -52,7 +57,7 @@ WEIR_API int weir_file_columns(const weir_file *file);
 /* Wakes whoever waits in it, with ECANCELED. Any thread. */
 WEIR_API void weir_file_cancel(weir_file *file);
 
-/* Closes (if owned) and frees. NULL is fine. 0, or -1 with close(2)'s error: EIO, ENOSPC, EDQUOT. */
+/* Closes (if owned) and frees. NULL is fine, and the standard files are left as they are. 0, or -1 with close(2)'s error: EIO, ENOSPC, EDQUOT. */
 WEIR_API int weir_file_close(weir_file *file);
 
 /* A pipe: what is written to end[1] is read from end[0]. 0 or -1. */

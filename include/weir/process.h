@@ -27,9 +27,9 @@ typedef struct weir_process_options {
 } weir_process_options;
 
 /*
- * Starts argv[0] (looked up in PATH) without a shell. The child has the signal mask and the descriptor limit that the
- * program itself was started with, SIGPIPE at its default, and no descriptor beyond its three.
- * Returns NULL with ENOENT, EACCES and execve(2)'s others (the child is then already gone), EAGAIN, ENOMEM, EMFILE.
+ * Starts argv[0] (looked up in the PATH of the child's environment) without a shell. The child has the signal mask and the
+ * descriptor limit that the program itself was started with, SIGPIPE at its default, and no descriptor beyond its three.
+ * Parks. Returns NULL with ENOENT, EACCES and execve(2)'s others (the child is then already gone), EAGAIN, ENOMEM, EMFILE.
  */
 WEIR_API weir_process *weir_process_start(const char *const *argv, const weir_process_options *options);
 
@@ -41,7 +41,11 @@ WEIR_API weir_file *weir_process_file(weir_process *process, int descriptor);
 /* Closes the program's end of that pipe, so that the child reads an end. */
 WEIR_API void weir_process_close_file(weir_process *process, int descriptor);
 
-/* Waits for its end. Parks. 0, with *status as waitpid(2) gives it; or -1 with ETIMEDOUT, ECANCELED. May be called again after it. */
+/*
+ * Waits for its end. Parks. 0, with *status (may be NULL) as waitpid(2) gives it; or -1 with ETIMEDOUT, ECANCELED, EBUSY
+ * (somebody else is waiting), ECHILD (it has ended, but its status is lost: the program ignores SIGCHLD, or waits for every child).
+ * May be called again after it.
+ */
 WEIR_API int weir_process_wait(weir_process *process, int *status, int64_t deadline);
 
 /* Sends a signal to it, or to its group if it has its own. 0, also when it has ended already; or -1. */

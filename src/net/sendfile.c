@@ -4,36 +4,19 @@
 
 #include "base/error.h"
 #include "net/conn.h"
+#include "os/quiet.h"
 
 /* At most this much a call: the page cache may have to be filled for it. */
 enum { CHUNK = 1 << 20 };
 
-static bool is_pending(const struct weir__system *system)
-{
-    sigset_t pending;
-    return system->sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
-}
-
-/*
- * sendfile(2) knows no MSG_NOSIGNAL: SIGPIPE is blocked around it, and if it raised one (which is this thread's alone) that
- * is taken back, unless one was waiting before.
- */
+/* sendfile(2) knows no MSG_NOSIGNAL. */
 static ssize_t sendfile_quietly(int socket, int file, off_t *offset, size_t count)
 {
-    static const struct timespec at_once;
-    const struct weir__system *system = weir__system();
-    sigset_t pipe_signal, before;
-    sigemptyset(&pipe_signal);
-    sigaddset(&pipe_signal, SIGPIPE);
-    if (system->thread_mask(SIG_BLOCK, &pipe_signal, &before) < 0)
+    struct weir__quiet quiet;
+    if (weir__quiet_begin(&quiet) < 0)
         return -1;
-    bool pending = sigismember(&before, SIGPIPE) == 1 && is_pending(system);
-    ssize_t sent = system->sendfile(socket, file, offset, count);
-    int number = errno;
-    if ((sent < 0 ? number == EPIPE : (size_t)sent < count) && !pending)
-        system->sigtimedwait(&pipe_signal, NULL, &at_once);
-    system->thread_mask(SIG_SETMASK, &before, NULL);
-    errno = number;
+    ssize_t sent = weir__system()->sendfile(socket, file, offset, count);
+    weir__quiet_end(&quiet, sent, count);
     return sent;
 }
 

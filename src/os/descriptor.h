@@ -1,9 +1,6 @@
-/* Descriptors that this floor makes or writes to. */
+/* Descriptors that this floor makes. */
 #ifndef WEIR_OS_DESCRIPTOR_H
 #define WEIR_OS_DESCRIPTOR_H
-
-#include <stddef.h>
-#include <sys/types.h>
 
 /*
  * A descriptor that was just opened, moved above 2 where the standard ones are closed: nothing that prints may reach it.
@@ -16,11 +13,5 @@ int weir__pipe(int pair[2]);
 
 /* Closes a descriptor unless it is -1; keeps errno. */
 void weir__close_quietly(int fd);
-
-/*
- * One write with pwritev2's flags that raises no SIGPIPE, whatever the program has decided about it. As pwritev2(2):
- * -1 and errno.
- */
-ssize_t weir__write_quiet(int fd, const void *data, size_t size, int flags);
 
 #endif

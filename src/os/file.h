@@ -60,8 +60,8 @@ int weir__file_wait(struct weir_file *file, enum weir__direction direction, int6
 bool weir__file_ready(struct weir_file *file, enum weir__direction direction);
 
 /*
- * Runs function(&file->work[direction]) on the pool and waits for its end, whatever happens: it uses the caller's memory.
- * 0, or -1 and errno with a sentence; `done` tells how far it got in either case.
+ * Runs function(&file->work[direction]) on the pool and waits for its end, whatever happens: it uses the caller's memory. In
+ * a fiber that is cancelled already it is not begun. 0, or -1 with an error; `done` tells how far it got in either case.
  */
 int weir__file_on_pool(struct weir_file *file, enum weir__direction direction, int (*function)(void *work),
                        const char *step);

@@ -67,6 +67,8 @@ int weir__file_on_pool(struct weir_file *file, enum weir__direction direction, i
                        const char *step)
 {
     int result = 0;
+    if (weir_cancelled())
+        return weir__fail_cancelled(step, file->name);
     if (weir_offload(function, &file->work[direction], NULL, &result, WEIR_FOREVER) < 0 || result < 0)
         return weir__fail_system(errno, step, file->name);
     return 0;

@@ -3,8 +3,8 @@
 #include <limits.h>
 
 #include "base/error.h"
-#include "os/descriptor.h"
 #include "os/file.h"
+#include "os/quiet.h"
 
 /* A write that took nothing of something would go on for ever. */
 static ssize_t not_nothing(ssize_t written)

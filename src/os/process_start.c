@@ -104,6 +104,8 @@ static int tell(const struct weir__child *child)
 int weir__child_start(struct weir__child *child)
 {
     int result;
+    if (weir_cancelled())
+        return weir__fail_cancelled("start", child->arguments[0]);
     child->parent = weir__system()->getpid();
     if (child->die_with_parent)
         result = start_child(child);

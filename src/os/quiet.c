@@ -4,11 +4,12 @@
  * Linux 6.18 can be asked not to raise it (RWF_NOSIGNAL). Older kernels raise it in the writing thread: there it is
  * blocked around the write and what was raised is taken back, which costs two system calls more and concerns nobody else.
  */
+#include "os/quiet.h"
+
 #include <errno.h>
 #include <stdatomic.h>
 
 #include "base/system.h"
-#include "os/descriptor.h"
 
 #ifndef RWF_NOSIGNAL
 #define RWF_NOSIGNAL 0x00000100
@@ -16,37 +17,56 @@
 
 static atomic_bool kernel_can = true; /* until it is known that it cannot */
 
+static void make_set(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGPIPE);
+}
+
 static bool is_pending(void)
 {
     sigset_t pending;
     return weir__system()->sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
 }
 
-static void take_back(const sigset_t *pipe_signal)
+int weir__quiet_begin(struct weir__quiet *quiet)
+{
+    sigset_t pipe_signal;
+    make_set(&pipe_signal);
+    if (weir__system()->thread_mask(SIG_BLOCK, &pipe_signal, &quiet->before) < 0)
+        return -1;
+    /* Only where it was blocked before can one be pending that is not of this write. */
+    quiet->pending = sigismember(&quiet->before, SIGPIPE) == 1 && is_pending();
+    return 0;
+}
+
+static void take_back(void)
 {
     static const struct timespec at_once;
-    while (weir__system()->sigtimedwait(pipe_signal, NULL, &at_once) < 0 && errno == EINTR)
+    sigset_t pipe_signal;
+    make_set(&pipe_signal);
+    while (weir__system()->sigtimedwait(&pipe_signal, NULL, &at_once) < 0 && errno == EINTR)
         ;
+}
+
+void weir__quiet_end(const struct weir__quiet *quiet, ssize_t done, size_t wanted)
+{
+    int number = errno;
+    /* A reader that left in the middle of a write makes it short and raises the signal all the same. */
+    bool may_be_raised = done < 0 ? number == EPIPE : (size_t)done < wanted;
+    if (may_be_raised && !quiet->pending)
+        take_back();
+    weir__system()->thread_mask(SIG_SETMASK, &quiet->before, NULL);
+    errno = number;
 }
 
 static ssize_t write_masked(int fd, const void *data, size_t size, int flags)
 {
-    sigset_t pipe_signal, before;
-    sigemptyset(&pipe_signal);
-    sigaddset(&pipe_signal, SIGPIPE);
-    if (weir__system()->thread_mask(SIG_BLOCK, &pipe_signal, &before) < 0)
+    struct weir__quiet quiet;
+    if (weir__quiet_begin(&quiet) < 0)
         return -1;
-    /* Only where it was blocked before can one be pending that is not of this write. */
-    bool pending = sigismember(&before, SIGPIPE) == 1 && is_pending();
-
     ssize_t written = weir__system()->write_flags(fd, data, size, flags);
-    int number = errno;
-    /* A reader that left in the middle of a write makes it short and raises the signal all the same. */
-    bool may_be_raised = written < 0 ? number == EPIPE : (size_t)written < size;
-    if (may_be_raised && !pending)
-        take_back(&pipe_signal);
-    weir__system()->thread_mask(SIG_SETMASK, &before, NULL);
-    errno = number;
+    weir__quiet_end(&quiet, written, size);
     return written;
 }
 

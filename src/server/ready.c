@@ -4,7 +4,8 @@
 #include <string.h>
 #include <weir/log.h>
 
-#include "os/descriptor.h"
+#include "os/quiet.h"
+#include "os/quiet.h"
 #include "server/process.h"
 
 /* NOTIFY_SOCKET's address: a path, or @ and an abstract name. False for what is neither. */

@@ -85,6 +85,27 @@ static void devices_that_never_wait(void)
     assert_int_equal(weir_file_close(full), 0);
 }
 
+static int use_when_cancelled(void *file)
+{
+    char byte;
+    weir_cancel_fiber(weir_self());
+    if (weir_file_write_all(file, "x", 1, WEIR_FOREVER) != -1 || errno != ECANCELED)
+        return 1;
+    if (weir_file_read_at(file, &byte, 1, 0) != -1 || errno != ECANCELED)
+        return 2;
+    return weir_file_size(file) == 0 ? 0 : 3;
+}
+
+static void a_cancelled_fiber_begins_nothing(void)
+{
+    int result;
+    weir_file *file = weir_file_open(path_in_folder("plain"), O_RDWR | O_CREAT | O_TRUNC, 0600);
+    assert_non_null(file);
+    assert_int_equal(weir_join(weir_spawn(use_when_cancelled, file, NULL), &result, SOON), 0);
+    assert_int_equal(result, 0);
+    assert_int_equal(weir_file_close(file), 0);
+}
+
 /* --- a file outlives a loop --- */
 
 static int read_in_fiber(void *file)
@@ -198,10 +219,10 @@ int main(int argc, char **argv)
         return copy_stdin_to_stdout();
     own_path = argv[0];
     const struct CMUnitTest tests[] = {
-        EVERYWHERE(a_file_is_written_and_read),     EVERYWHERE(an_error_names_the_path),
-        EVERYWHERE(a_directory_is_not_read),        EVERYWHERE(devices_that_never_wait),
-        EVERYWHERE(closed_standard_files),          EVERYWHERE(standard_files_of_each_kind),
-        cmocka_unit_test(a_file_outlives_its_loop),
+        EVERYWHERE(a_file_is_written_and_read),      EVERYWHERE(an_error_names_the_path),
+        EVERYWHERE(a_directory_is_not_read),         EVERYWHERE(devices_that_never_wait),
+        EVERYWHERE(closed_standard_files),           EVERYWHERE(standard_files_of_each_kind),
+        IN_FIBERS(a_cancelled_fiber_begins_nothing), cmocka_unit_test(a_file_outlives_its_loop),
     };
     return cmocka_run_group_tests_name("files", tests, make_folder, remove_folder);
 }

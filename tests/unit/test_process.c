@@ -211,6 +211,20 @@ static void no_shell_helps_out(void)
     unlink(path);
 }
 
+static int start_when_cancelled(void *arg)
+{
+    const char *const argv[] = {"cat", NULL};
+    weir_cancel_fiber(weir_self());
+    return weir_process_start(argv, arg) ? 0 : errno;
+}
+
+static void a_cancelled_fiber_starts_nothing(void)
+{
+    int result;
+    assert_int_equal(weir_join(weir_spawn(start_when_cancelled, NULL, NULL), &result, SOON), 0);
+    assert_int_equal(result, ECANCELED);
+}
+
 static int no_child(int (*function)(void *), void *stack, int flags, void *arg, int *pidfd)
 {
     (void)function, (void)stack, (void)flags, (void)arg, (void)pidfd;
@@ -244,6 +258,7 @@ int main(void)
         EVERYWHERE(an_end_that_was_reaped_elsewhere_is_noticed),
         EVERYWHERE(what_cannot_be_started_is_told),
         EVERYWHERE(no_shell_helps_out),
+        IN_FIBERS(a_cancelled_fiber_starts_nothing),
         cmocka_unit_test(no_child_to_be_had),
     };
     return cmocka_run_group_tests_name("child processes", tests, NULL, NULL);
