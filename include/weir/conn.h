@@ -124,9 +124,9 @@ WEIR_API void weir_release(weir_conn *conn);
 WEIR_API int weir_read_exactly(weir_conn *conn, void *buffer, size_t size);
 
 /*
- * A line, without its LF or CR LF, NUL-terminated (it may hold NULs itself: see *length). *line is the connection's,
- * valid until its next reading call. What follows the line is kept for the next reading call, of whichever kind. The last
- * line of a stream needs no newline, as with Python's readline and getline(3).
+ * A line, without its LF or CR LF, NUL-terminated (it may hold NULs itself: see *length; `length` may be NULL). *line is
+ * the connection's, valid until its next reading call. What follows the line is kept for the next reading call, of
+ * whichever kind. The last line of a stream needs no newline, as with Python's readline and getline(3).
  * Parks. Returns 1 with a line, 0 at the end of the stream; -1 with EMSGSIZE of kind LIMIT (more than `limit` bytes
  * without a newline; nothing is lost), ENOMEM, or as weir_recv.
  */

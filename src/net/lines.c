@@ -254,9 +254,10 @@ static int read_line(weir_conn *conn, char **line, size_t *length, size_t limit)
 
 int weir_read_line(weir_conn *conn, char **line, size_t *length, size_t limit)
 {
+    size_t unwanted;
     if (enter(conn) < 0)
         return -1;
-    int result = read_line(conn, line, length, limit);
+    int result = read_line(conn, line, length ? length : &unwanted, limit);
     weir__conn_leave(conn, WEIR__READABLE);
     return result;
 }
@@ -279,11 +280,12 @@ static int read_until(weir_conn *conn, const struct search *search, char **data,
 int weir_read_until(weir_conn *conn, const void *mark, size_t mark_length, char **data, size_t *length, size_t limit)
 {
     const struct search search = {mark, mark_length, limit, false};
+    size_t unwanted;
     if (mark_length == 0)
         return weir_fail(WEIR_ERROR_USAGE, EINVAL, "read", "", "the mark is empty");
     if (enter(conn) < 0)
         return -1;
-    int result = read_until(conn, &search, data, length);
+    int result = read_until(conn, &search, data, length ? length : &unwanted);
     weir__conn_leave(conn, WEIR__READABLE);
     return result;
 }
