@@ -4,7 +4,7 @@
 #include <string.h>
 #include <weir/log.h>
 
-#include "os/quiet.h"
+#include "os/descriptor.h"
 #include "os/quiet.h"
 #include "server/process.h"
 
