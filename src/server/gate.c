@@ -156,15 +156,9 @@ static void stopped(struct weir__acceptor *acceptor)
 
 /* --- in the keeper --- */
 
-/* The next client that is held or queued; or -1 with EAGAIN if there is none, or what accept says. */
-static int next_client(struct weir__gate *gate)
+/* The next client of the queue; -1 with EAGAIN if there is none, or what accept says. */
+static int accept_one(struct weir__gate *gate)
 {
-    if (gate->held_count)
-        return next_held(gate);
-    if (atomic_load(&gate->worker->server->stopping) && gate->left_to_drain-- <= 0) {
-        errno = EAGAIN;
-        return -1;
-    }
     for (;;) {
         int fd = weir__system()->accept4(gate->acceptor.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0 || errno == EAGAIN || !weir__accept_error_passes(errno))
@@ -180,7 +174,7 @@ static enum taken take_one(struct weir__gate *gate)
         pause_at_limit(gate);
         return PAUSED;
     }
-    int fd = next_client(gate);
+    int fd = gate->held_count ? next_held(gate) : accept_one(gate);
     if (fd >= 0) {
         gate->backoff = SHORTEST_PAUSE;
         admit(gate, fd);
@@ -215,39 +209,70 @@ static void start(struct weir__gate *gate)
 
 static bool may_go_on(struct weir__gate *gate)
 {
+    const weir_server *server = gate->worker->server;
+    bool queue_is_left = atomic_load(&server->stopping) && gate->acceptor.fd >= 0;
     if (gate->state != WEIR__GATE_IDLE)
         return false;
     if (!gate->paused)
         return true;
     if (gate->resume_at == WEIR_FOREVER)
-        return weir__slot_free(gate->worker);
-    return weir__now() >= gate->resume_at || atomic_load(&gate->worker->server->connections) < gate->connections;
+        return queue_is_left || weir__slot_free(gate->worker);
+    return weir__now() >= gate->resume_at || atomic_load(&server->connections) < gate->connections;
 }
 
-void weir__gate_work(struct weir__gate *gate)
-{
-    if (!may_go_on(gate))
-        return;
-    unpause(gate);
-    if (take_queue(gate) == PAUSED)
-        return;
-    if (atomic_load(&gate->worker->server->stopping))
-        weir__gate_close(gate);
-    else
-        start(gate);
-}
+/* --- the end --- */
 
 void weir__gate_drain(struct weir__gate *gate)
 {
+    gate->left_to_drain = (int)gate->worker->server->options.listen.backlog; /* not for ever, however many come */
     if (gate->state == WEIR__GATE_ACCEPTING) {
         gate->state = WEIR__GATE_ENDING;
         weir__acceptor_stop(&gate->acceptor);
     }
 }
 
+static void close_socket(struct weir__gate *gate)
+{
+    gate->acceptor.fd = -1;
+    weir__place_close_socket(gate->worker, gate->place);
+}
+
+/* Takes in all who were in the queue, so that the socket can close and others are refused. False if it has to be tried again. */
+static bool empty_queue(struct weir__gate *gate)
+{
+    while (gate->acceptor.fd >= 0 && gate->left_to_drain-- > 0) {
+        int fd = accept_one(gate);
+        if (fd >= 0) {
+            hold(gate, fd);
+        } else if (errno == EAGAIN) {
+            break;
+        } else {
+            gate->left_to_drain++;
+            pause_for_resources(gate, errno);
+            return false;
+        }
+    }
+    if (gate->acceptor.fd >= 0)
+        close_socket(gate);
+    return true;
+}
+
+static void work_to_the_end(struct weir__gate *gate)
+{
+    bool emptied = empty_queue(gate);
+    while (gate->held_count) {
+        if (!weir__slot_take(gate->worker)) {
+            pause_at_limit(gate);
+            return;
+        }
+        admit(gate, next_held(gate));
+    }
+    if (emptied)
+        weir__gate_close(gate);
+}
+
 bool weir__gate_close(struct weir__gate *gate)
 {
-    weir__gate_drain(gate);
     if (gate->state == WEIR__GATE_ENDING)
         return false;
     if (gate->state == WEIR__GATE_CLOSED)
@@ -257,9 +282,23 @@ bool weir__gate_close(struct weir__gate *gate)
         weir__system()->close(gate->held[--gate->held_count]);
     free(gate->held);
     gate->held = NULL;
+    if (gate->acceptor.fd >= 0)
+        close_socket(gate);
     gate->state = WEIR__GATE_CLOSED;
-    weir__place_close_socket(gate->worker, gate->place);
     return true;
+}
+
+/* --- what the keeper asks for --- */
+
+void weir__gate_work(struct weir__gate *gate)
+{
+    if (!may_go_on(gate))
+        return;
+    unpause(gate);
+    if (atomic_load(&gate->worker->server->stopping))
+        work_to_the_end(gate);
+    else if (take_queue(gate) == NONE_LEFT)
+        start(gate);
 }
 
 int64_t weir__gate_due(const struct weir__gate *gate)
@@ -278,6 +317,5 @@ void weir__gate_init(struct weir__gate *gate, struct weir__worker *worker, struc
         .place = place,
         .resume_at = WEIR_FOREVER,
         .backoff = SHORTEST_PAUSE,
-        .left_to_drain = (int)server->options.listen.backlog,
     };
 }

@@ -35,10 +35,10 @@ void weir__gate_init(struct weir__gate *gate, struct weir__worker *worker, struc
  */
 void weir__gate_work(struct weir__gate *gate);
 
-/* Begins to stop accepting: weir__gate_work serves the rest of the queue and closes. */
+/* Begins to stop accepting, once: weir__gate_work then serves the rest of the queue and closes. */
 void weir__gate_drain(struct weir__gate *gate);
 
-/* Closes at once; the queue is dropped. False if the acceptor has to end first: call it again. */
+/* Closes at once, after weir__gate_drain; the queue is dropped. False if the acceptor has to end first: call it again. */
 bool weir__gate_close(struct weir__gate *gate);
 
 /* When weir__gate_work has to be called at the latest. */

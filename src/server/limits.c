@@ -6,13 +6,16 @@
 
 enum { SECONDS_BETWEEN_LINES = 60 };
 
-int64_t weir__default_max_connections(void)
+/* A thread needs a descriptor of its own to wait with. */
+int64_t weir__default_max_connections(weir_model model)
 {
     struct rlimit limit;
     if (weir__system()->getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
         return -1;
-    int64_t most = (int64_t)(limit.rlim_cur / 10 * 9 + limit.rlim_cur % 10 * 9 / 10);
-    return most ? most : 1;
+    uint64_t most = limit.rlim_cur / 10 * 9 + limit.rlim_cur % 10 * 9 / 10;
+    if (model == WEIR_MODEL_THREAD)
+        most /= 2;
+    return most ? (int64_t)most : 1;
 }
 
 static bool has_its_one(struct weir__worker *worker)

@@ -172,8 +172,8 @@ void weir__worker_wait(struct weir__worker *worker, int64_t deadline);
 
 /* --- limits.c --- */
 
-/* The descriptors that a limit on connections is computed from, where the caller set none. */
-int64_t weir__default_max_connections(void);
+/* The limit on connections where the caller set none: 90 % of the descriptor limit, or of half of it with threads. */
+int64_t weir__default_max_connections(weir_model model);
 
 /* Takes one of the slots for a worker's connections. False at the limit; iterative servers have one a worker. Its thread. */
 bool weir__slot_take(struct weir__worker *worker);
