@@ -29,7 +29,7 @@ typedef struct weir_server_options {
     weir_model model;
     int64_t workers; /* default: the CPUs this process may use; iterative: 1 */
     weir_backend backend;
-    const char *name;        /* in logs and of its fibers; default "weir" */
+    const char *name;        /* in logs and of its fibers; default the program's */
     const char *scheme;      /* the scheme of short endpoints; default "tcp" */
     int64_t max_connections; /* at once; default 90 % of the descriptor limit: beyond it accepting pauses */
     int64_t max_per_address; /* at once from one address (IPv6: /64), more are closed; default 100; loopback exempt */

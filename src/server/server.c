@@ -60,7 +60,7 @@ size_t weir__server_workers(const weir_server *server, size_t processes)
 /* The strings among the options are the caller's: the server keeps copies. */
 static int copy_texts(weir_server *server)
 {
-    const char *name = server->options.name ? server->options.name : "weir";
+    const char *name = server->options.name ? server->options.name : program_invocation_short_name;
     server->options.listen.scheme = NULL;
     if (!(server->name = strdup(name)))
         return -1;
