@@ -110,6 +110,12 @@ bool bench_rest(struct bench *bench, int64_t deadline);
 /* When the `number`th message of a connection is due with --rate: the connections take turns. */
 int64_t bench_due(const struct bench *bench, size_t index, uint64_t number);
 
+/*
+ * When to look whether that message is to be sent: when it is due, and at the end of the measured time, which a signal
+ * may bring forward. After now; WEIR_FOREVER where nothing is to be sent any more.
+ */
+int64_t bench_next_due(const struct bench *bench, size_t index, uint64_t number, int64_t now);
+
 /* How many messages a connection may have under way. */
 size_t bench_depth(const struct bench *bench);
 

@@ -135,9 +135,7 @@ static int64_t next_look(const struct talk *talk, int64_t now)
     int64_t look = talk->look;
     if (!has_rate(talk) || talk->waiting == talk->depth)
         return look;
-    int64_t due = bench_due(talk->worker->bench, talk->index, talk->begun);
-    int64_t soon = now + WEIR_MS(500); /* the end may be brought forward by a signal */
-    due = due < soon ? due : soon;
+    int64_t due = bench_next_due(talk->worker->bench, talk->index, talk->begun, now);
     return due < look ? due : look;
 }
 

@@ -88,18 +88,14 @@ static bool take(struct stream *stream, const char *data, size_t size)
     return true;
 }
 
-/* When to look again at the latest: an answer is overdue, or the next message is due. */
-static int64_t next_look(const struct stream *stream)
+/* When to look again at the latest: an answer is overdue, or the next message is due. Later than now, or we would never wait. */
+static int64_t next_look(const struct stream *stream, int64_t now)
 {
-    int64_t timeout = bench_timeout(stream->worker->bench);
-    int64_t overdue = stream->begun > stream->answered && timeout < WEIR_FOREVER - stream->progress
-                          ? stream->progress + timeout
-                          : WEIR_FOREVER;
+    const struct bench *bench = stream->worker->bench;
+    int64_t overdue = stream->begun > stream->answered ? stream->progress + bench_timeout(bench) : WEIR_FOREVER;
     if (!has_rate(stream) || stream->begun >= stream->most || stream->begun - stream->answered >= stream->depth)
         return overdue;
-    int64_t due = bench_due(stream->worker->bench, stream->index, stream->begun);
-    int64_t soon = weir_deadline(WEIR_MS(500)); /* the end may be brought forward by a signal */
-    due = due < soon ? due : soon;
+    int64_t due = bench_next_due(bench, stream->index, stream->begun, now);
     return due < overdue ? due : overdue;
 }
 
@@ -110,11 +106,11 @@ static bool overdue(const struct stream *stream)
 }
 
 /* Waits until something came or, where bytes are left to send, can go. 0, or -1 with ETIMEDOUT and others. */
-static int wait(struct stream *stream)
+static int wait(struct stream *stream, int64_t now)
 {
     weir_case cases[] = {{.kind = WEIR_CASE_READABLE, .conn = stream->conn},
                          {.kind = WEIR_CASE_WRITABLE, .conn = stream->conn}};
-    return weir_select(cases, 2, next_look(stream));
+    return weir_select(cases, 2, next_look(stream, now));
 }
 
 /* Receives and takes one view. Returns whether the conversation goes on. */
@@ -137,9 +133,9 @@ static bool receive(struct stream *stream)
 }
 
 /* Something is left to send: waits for either direction. Returns whether the conversation goes on. */
-static bool wait_for_either(struct stream *stream)
+static bool wait_for_either(struct stream *stream, int64_t now)
 {
-    int which = wait(stream);
+    int which = wait(stream, now);
     if (which == 0)
         return receive(stream);
     if (which > 0 || (weir_error()->kind == WEIR_ERROR_DEADLINE && !overdue(stream)))
@@ -169,8 +165,8 @@ static bool talk(struct stream *stream)
             return false;
         }
         if (has_rate(stream))
-            weir_set_deadline(stream->conn, WEIR_READ, next_look(stream));
-        if (sending == SENDING_LEFT ? !wait_for_either(stream) : !receive(stream))
+            weir_set_deadline(stream->conn, WEIR_READ, next_look(stream, now));
+        if (sending == SENDING_LEFT ? !wait_for_either(stream, now) : !receive(stream))
             return false;
     }
 }

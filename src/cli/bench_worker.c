@@ -53,6 +53,19 @@ int64_t bench_due(const struct bench *bench, size_t index, uint64_t number)
            (int64_t)(turn % rate * UINT64_C(1000000000) / rate);
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+int64_t bench_next_due(const struct bench *bench, size_t index, uint64_t number, int64_t now)
+{
+    if (bench_over(bench, now))
+        return WEIR_FOREVER;
+    int64_t due = earlier(bench_due(bench, index, number), now + WEIR_MS(500));
+    return earlier(due, atomic_load_explicit(&bench->end, memory_order_relaxed));
+}
+
 size_t bench_depth(const struct bench *bench)
 {
     if (bench->settings.depth > 0)

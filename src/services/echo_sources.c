@@ -13,7 +13,8 @@
 #include <weir/time.h>
 
 enum {
-    PLACES = 1024,
+    SETS = 256,
+    WAYS = 4, /* the places that one source may have, so that a few that meet do not push each other out */
     LINES_A_SECOND = 20,
     /* Past so many datagrams since its last line, a source's are looked at by the clock only this often. */
     CLOCK_EVERY = 64,
@@ -34,7 +35,7 @@ struct echo_sources {
     _Atomic int64_t second;
     _Atomic unsigned lines;  /* in that second */
     _Atomic uint64_t untold; /* sources that were due when no line could be had */
-    struct place places[PLACES];
+    struct place places[SETS][WAYS];
 };
 
 struct echo_sources *echo_sources_new(void)
@@ -108,10 +109,24 @@ static void take_place(struct place *place, uint64_t source, int64_t now)
     atomic_store_explicit(&place->count, 0, memory_order_relaxed);
 }
 
+/* The source's place; or else the one in its set that was told longest ago, which becomes its place. */
+static struct place *find_place(struct place set[WAYS], uint64_t source)
+{
+    struct place *oldest = set;
+    for (struct place *place = set; place < set + WAYS; place++) {
+        if (atomic_load_explicit(&place->source, memory_order_relaxed) == source)
+            return place;
+        if (atomic_load_explicit(&place->told, memory_order_relaxed) <
+            atomic_load_explicit(&oldest->told, memory_order_relaxed))
+            oldest = place;
+    }
+    return oldest;
+}
+
 void echo_sources_answered(struct echo_sources *sources, const weir_address *source)
 {
     uint64_t key = hash(sources->seed, source);
-    struct place *place = &sources->places[(key >> 1) % PLACES];
+    struct place *place = find_place(sources->places[(key >> 1) % SETS], key);
     if (atomic_load_explicit(&place->source, memory_order_relaxed) != key) {
         int64_t now = weir_now();
         take_place(place, key, now);
