@@ -165,6 +165,7 @@ static int run_length(const weir_datagram *datagrams, int count)
 
 static void set_segment_size(struct msghdr *header, union segment_size *control, uint16_t size)
 {
+    memset(control, 0, sizeof *control);
     header->msg_control = control;
     header->msg_controllen = sizeof control->space;
     struct cmsghdr *message = CMSG_FIRSTHDR(header);
