@@ -178,6 +178,7 @@ void weir__stack_return(struct weir__stack stack)
     pthread_mutex_lock(&lock);
     struct arena *arena = find_arena(stack.size);
     pthread_mutex_unlock(&lock);
+    weir__sanitizer_trust(watermark_place(&stack), sizeof watermark);
     if (*watermark_place(&stack) != watermark)
         give_back(&stack, HOT_PAGES);
     if (put_hot(arena, stack.low))
