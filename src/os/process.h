@@ -45,7 +45,7 @@ struct weir__child {
 };
 
 /* The child's main, on a stack of its own in the parent's memory. Does not return. */
-int weir__child_main(void *child);
+int weir__child_main(void *arg);
 
 /*
  * What the child is to be: the environment with `changes` (may be NULL) made to the program's own, and where its program may

@@ -195,9 +195,11 @@ static void start_with_path(const char *path, const char *directory, int number)
     weir_process_free(process);
 }
 
-static void make_program(const char *folder, mode_t mode, char *path)
+enum { PATH_ROOM = 64 };
+
+static void make_program(const char *folder, mode_t mode, char path[PATH_ROOM])
 {
-    strcat(strcpy(path, folder), "/weir-program");
+    snprintf(path, PATH_ROOM, "%s/weir-program", folder);
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, mode);
     assert_int_equal(write(fd, "#!/bin/true\n", 12), 12);
     close(fd);
@@ -207,7 +209,7 @@ static void make_program(const char *folder, mode_t mode, char *path)
 static void it_is_looked_up(void)
 {
     char folder[] = "/tmp/weir-test-XXXXXX", other[] = "/tmp/weir-test-XXXXXX";
-    char program[64], no_program[64], path[128];
+    char program[PATH_ROOM], no_program[PATH_ROOM], path[128];
     assert_non_null(mkdtemp(folder));
     assert_non_null(mkdtemp(other));
     make_program(folder, 0700, program);

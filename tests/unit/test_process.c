@@ -225,22 +225,76 @@ static void a_cancelled_fiber_starts_nothing(void)
     assert_int_equal(result, ECANCELED);
 }
 
-static int no_child(int (*function)(void *), void *stack, int flags, void *arg, int *pidfd)
+/* --- with one call after the other failing --- */
+
+static int calls_left; /* of those that succeed, until one fails */
+
+static bool fails(int number)
 {
-    (void)function, (void)stack, (void)flags, (void)arg, (void)pidfd;
-    errno = EAGAIN;
-    return -1;
+    errno = number;
+    return calls_left-- == 0;
 }
 
-static void no_child_to_be_had(void **state)
+static int failing_pipe2(int pair[2], int flags)
 {
+    return fails(EMFILE) ? -1 : weir__kernel.pipe2(pair, flags);
+}
+
+static int failing_open(const char *path, int flags, mode_t mode)
+{
+    return fails(EMFILE) ? -1 : weir__kernel.open(path, flags, mode);
+}
+
+static int failing_fstat(int fd, struct stat *status)
+{
+    return fails(EOVERFLOW) ? -1 : weir__kernel.fstat(fd, status);
+}
+
+static int failing_clone(int (*function)(void *), void *stack, int flags, void *arg, int *pidfd)
+{
+    return fails(EAGAIN) ? -1 : weir__kernel.clone(function, stack, flags, arg, pidfd);
+}
+
+static int lowest_free_descriptor(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    close(fd);
+    return fd;
+}
+
+static weir_process *start_with_a_failure_after(int calls)
+{
+    const char *const argv[] = {"true", NULL};
+    calls_left = calls;
+    return weir_process_start(argv, WEIR_OPTIONS(weir_process_options, .input = WEIR_STDIO_PIPE,
+                                                 .output = WEIR_STDIO_PIPE, .error = WEIR_STDIO_NULL));
+}
+
+/* Whichever call fails, it is told, and neither a descriptor nor a child is left. */
+static void each_failure_leaves_nothing_behind(void **state)
+{
+    struct weir__system failing = weir__kernel;
+    failing.pipe2 = failing_pipe2;
+    failing.open = failing_open;
+    failing.fstat = failing_fstat;
+    failing.clone = failing_clone;
     (void)state;
-    struct weir__system without = weir__kernel;
-    without.clone = no_child;
-    weir__system_here = &without;
-    assert_not_started("cat", WEIR_OPTIONS(weir_process_options, .input = WEIR_STDIO_PIPE), EAGAIN,
-                       "start cat: resource temporarily unavailable");
+    int descriptor = lowest_free_descriptor(); /* threads of other tests may close theirs meanwhile */
+    int calls = 0;
+    weir_process *process;
+    weir__system_here = &failing;
+    while ((process = start_with_a_failure_after(calls)) == NULL) {
+        assert_true(errno == EMFILE || errno == EOVERFLOW || errno == EAGAIN);
+        assert_int_equal(weir_error()->number, errno);
+        assert_true(lowest_free_descriptor() <= descriptor);
+        assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+        calls++;
+    }
     weir__system_here = &weir__kernel;
+    assert_true(calls >= 7); /* three pipes, a device, two files, a child */
+    assert_int_equal(status_of(process), 0);
+    weir_process_free(process);
+    assert_true(lowest_free_descriptor() <= descriptor);
 }
 
 int main(void)
@@ -259,7 +313,7 @@ int main(void)
         EVERYWHERE(what_cannot_be_started_is_told),
         EVERYWHERE(no_shell_helps_out),
         IN_FIBERS(a_cancelled_fiber_starts_nothing),
-        cmocka_unit_test(no_child_to_be_had),
+        cmocka_unit_test(each_failure_leaves_nothing_behind),
     };
     return cmocka_run_group_tests_name("child processes", tests, NULL, NULL);
 }
