@@ -1,4 +1,7 @@
-/* Runs the body of a test where the library's calls work: in main, and in a fiber on each backend. */
+/*
+ * Runs the body of a test where the library's calls work: in main, and in a fiber on each backend. A body may not skip(), which
+ * jumps; and an assertion that fails in a fiber leaves its loop behind, so that of several failures only the first counts.
+ */
 #ifndef WEIR_TESTS_EVERYWHERE_H
 #define WEIR_TESTS_EVERYWHERE_H
 

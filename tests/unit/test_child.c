@@ -148,7 +148,7 @@ static void its_descriptor_limit_is_the_one_the_program_had(void)
     struct rlimit before, changed;
 #if WEIR__VALGRIND
     if (RUNNING_ON_VALGRIND) /* which keeps some descriptors for itself */
-        skip();
+        return;
 #endif
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     changed = before;
