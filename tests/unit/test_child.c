@@ -164,14 +164,14 @@ static void its_descriptor_limit_is_the_one_the_program_had(void)
 
 static void its_environment_is_ours_with_changes(void)
 {
-    static const char *const changes[] = {"WEIR_CHANGED=2", "WEIR_NEW=3", "WEIR_NEW=4", "WEIR_EMPTY=", NULL};
-    setenv("WEIR_KEPT", "1", 1);
-    setenv("WEIR_CHANGED", "1", 1);
-    const char *text = output_with("env | grep ^WEIR_ | sort", (weir_process_options){.environment = changes});
-    assert_string_equal(text, "WEIR_CHANGED=2\nWEIR_EMPTY=\nWEIR_KEPT=1\nWEIR_NEW=4\n");
-    assert_string_equal(getenv("WEIR_CHANGED"), "1");
-    unsetenv("WEIR_KEPT");
-    unsetenv("WEIR_CHANGED");
+    static const char *const changes[] = {"CHILD_CHANGED=2", "CHILD_NEW=3", "CHILD_NEW=4", "CHILD_EMPTY=", NULL};
+    setenv("CHILD_KEPT", "1", 1);
+    setenv("CHILD_CHANGED", "1", 1);
+    const char *text = output_with("env | grep ^CHILD_ | sort", (weir_process_options){.environment = changes});
+    assert_string_equal(text, "CHILD_CHANGED=2\nCHILD_EMPTY=\nCHILD_KEPT=1\nCHILD_NEW=4\n");
+    assert_string_equal(getenv("CHILD_CHANGED"), "1");
+    unsetenv("CHILD_KEPT");
+    unsetenv("CHILD_CHANGED");
 }
 
 static void it_runs_in_a_directory(void)
