@@ -225,17 +225,17 @@ void weir__listen_close(struct weir__listen_socket *sockets, size_t count)
     }
 }
 
-char *weir__listen_text(const weir_endpoint *endpoint, const struct weir__listen_socket *one, char *data, size_t size)
+char *weir__listen_text(const weir_endpoint *endpoint, const struct weir__listen_socket *one, char *text, size_t size)
 {
-    struct weir__text text = weir__text(data, size);
+    struct weir__text written = weir__text(text, size);
     if (endpoint->scheme == WEIR_SCHEME_UNIX) {
-        weir__text_put(&text, endpoint->text);
-        return data;
+        weir__text_put(&written, endpoint->text);
+        return text;
     }
     if (!one->any)
-        return weir_endpoint_text(endpoint->scheme, endpoint->datagram, &one->address, data, size);
-    weir__text_put(&text, weir_scheme_name(endpoint->scheme));
-    weir__text_put(&text, "://*:");
-    weir__text_put_number(&text, weir_address_port(&one->address));
-    return data;
+        return weir_endpoint_text(endpoint->scheme, endpoint->datagram, &one->address, text, size);
+    weir__text_put(&written, weir_scheme_name(endpoint->scheme));
+    weir__text_put(&written, "://*:");
+    weir__text_put_number(&written, weir_address_port(&one->address));
+    return text;
 }

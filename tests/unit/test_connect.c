@@ -557,6 +557,42 @@ static void a_cancelled_fiber_stops_connecting(void)
     restore_system();
 }
 
+static struct full crowded;
+
+static int connect_for_a_while(void *arg)
+{
+    (void)arg;
+    weir_conn *conn = weir_connect(text("127.0.0.2:%u", crowded.port), NULL);
+    check(!conn);
+    check_error(ECANCELED, WEIR_ERROR_CANCELLED);
+    return 0;
+}
+
+static void *cancel_all(void *arg)
+{
+    weir_fiber **fibers = arg;
+    for (int i = 0; i < 100; i++) {
+        if (i % 3 == 0)
+            breathe();
+        weir_cancel_fiber(fibers[i]);
+    }
+    return NULL;
+}
+
+/* Cancels come from another thread, at every moment of connecting. */
+static void cancels_come_at_any_moment(void)
+{
+    weir_fiber *fibers[100];
+    fill(&crowded, "127.0.0.2:0");
+    for (int i = 0; i < 100; i++)
+        check((fibers[i] = weir_spawn(connect_for_a_while, NULL, NULL)));
+    pthread_t other = beside(cancel_all, fibers);
+    for (int i = 0; i < 100; i++)
+        check(weir_join(fibers[i], NULL, SOON) == 0);
+    join_beside(other);
+    drain(&crowded);
+}
+
 static int connect_once(void *endpoint)
 {
     weir_conn *conn = weir_connect(endpoint, NULL);
@@ -615,6 +651,7 @@ int main(void)
         EVERYWHERE(nobody_answering_is_a_time_out),
         EVERYWHERE(nothing_is_left_open),
         IN_FIBERS(a_cancelled_fiber_stops_connecting),
+        IN_FIBERS(cancels_come_at_any_moment),
         IN_FIBERS(many_fibers_connect_at_once),
     };
     return cmocka_run_group_tests_name("connect", tests, make_folder, remove_folder);

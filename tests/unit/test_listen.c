@@ -554,6 +554,52 @@ static void a_listener_may_be_used_on_one_loop_after_another(void **state)
     weir_listener_close(listener);
 }
 
+/* --- a listener that fibers of two loops take turns at --- */
+
+enum { TURNS = 300 };
+
+static struct {
+    weir_listener *listener;
+    atomic_int accepted;
+} shared;
+
+static int accept_by_turns(void *arg)
+{
+    (void)arg;
+    while (shared.accepted < TURNS) {
+        weir_conn *conn = weir_accept(shared.listener);
+        if (conn) {
+            shared.accepted++;
+            weir_close(conn);
+        } else {
+            check(errno == EBUSY || errno == ETIMEDOUT);
+        }
+        weir_sleep(WEIR_US(50));
+    }
+    return 0;
+}
+
+static void two_loops_and_a_thread_may_take_turns(void **state)
+{
+    (void)state;
+    shared.listener = weir_listen(":0", NULL);
+    shared.accepted = 0;
+    weir_listener_set_timeout(shared.listener, WEIR_MS(2));
+    struct other others[3];
+    start_loop_thread(&others[0], WEIR_BACKEND_AUTO, accept_by_turns, NULL);
+    start_loop_thread(&others[1], WEIR_BACKEND_EPOLL, accept_by_turns, NULL);
+    start_thread(&others[2], accept_by_turns, NULL);
+    int clients[TURNS];
+    for (int i = 0; i < TURNS; i++)
+        check((clients[i] = plain_connected(SOCK_STREAM, text("127.0.0.1:%u", port_at(shared.listener)))) >= 0);
+    for (int i = 0; i < 3; i++)
+        finish_other(&others[i]);
+    check(shared.accepted == TURNS);
+    for (int i = 0; i < TURNS; i++)
+        close(clients[i]);
+    weir_listener_close(shared.listener);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -593,6 +639,7 @@ int main(void)
         EVERYWHERE(what_makes_no_sense_is_refused),
         EVERYWHERE(nothing_is_left_open),
         cmocka_unit_test(a_listener_may_be_used_on_one_loop_after_another),
+        cmocka_unit_test(two_loops_and_a_thread_may_take_turns),
     };
     return cmocka_run_group_tests_name("listen", tests, make_folder, remove_folder);
 }
