@@ -32,7 +32,8 @@ typedef struct weir_datagram {
 
 /*
  * Receives between 1 and `count` datagrams, as many as have arrived, in as few system calls as the kernel allows
- * (recvmmsg). Parks until there is one. Returns how many, or -1 as weir_recvfrom.
+ * (recvmmsg). Where UDP_GRO was set on the socket before the first call, what the kernel packed together is taken apart.
+ * Parks until there is one. Returns how many, or -1 as weir_recvfrom.
  */
 WEIR_API int weir_recv_batch(weir_conn *conn, weir_datagram *datagrams, int count);
 

@@ -81,6 +81,8 @@ static int receive_now(weir_conn *conn, weir_datagram *datagrams, int count)
 
 static int receive_batch(weir_conn *conn, weir_datagram *datagrams, int count)
 {
+    if (!conn->packing_known && weir__packed_find(conn) < 0)
+        return -1;
     bool try_first = weir__watch_maybe_ready(&conn->watch, WEIR__READABLE) || weir__packed_left(conn);
     for (;;) {
         if (!try_first && weir__conn_wait(conn, WEIR__READABLE, "recv") < 0)

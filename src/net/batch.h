@@ -7,10 +7,10 @@
 struct weir__packed;
 
 /*
- * Has the kernel hand over what comes in a row from one peer in one piece, where it can; weir_recv_batch takes it apart. For
- * udp, before its first use; from then on datagrams may be received by weir_recv_batch alone. 0, or -1 with ENOPROTOOPT, ENOMEM.
+ * Finds out, at the first batch, whether UDP_GRO is set on the socket: then what comes in a row from one peer comes in one
+ * piece, and has to be taken apart. 0, or -1 with ENOMEM.
  */
-int weir__receive_packed(weir_conn *conn);
+int weir__packed_find(weir_conn *conn);
 
 /* At least one datagram and at most `count`, without waiting. -1 and errno. */
 int weir__packed_receive(weir_conn *conn, weir_datagram *datagrams, int count);

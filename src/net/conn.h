@@ -71,6 +71,7 @@ struct weir_conn {
     struct weir__conn_rare *rare;
     uint8_t scheme; /* weir_scheme */
     bool datagram;
+    bool packing_known;      /* it was found out whether the kernel packs datagrams (UDP_GRO); reader's */
     bool ended;              /* the end of the stream was received; reader's */
     _Atomic uint8_t failure; /* enum weir__conn_failure; of whichever direction failed last */
     atomic_bool aborted;

@@ -20,18 +20,26 @@ struct weir__packed {
     char data[65536];
 };
 
-int weir__receive_packed(weir_conn *conn)
+static bool is_packed(const weir_conn *conn)
 {
-    int on = 1;
-    struct weir__conn_rare *rare = weir__conn_rare(conn);
-    if (rare == NULL)
-        return -1;
-    if (weir__system()->setsockopt(conn->watch.fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on) < 0)
-        return weir__fail_system(errno, "bind", "");
-    rare->packed = malloc(sizeof *rare->packed);
-    if (rare->packed == NULL)
-        return weir__fail_memory("bind");
-    rare->packed->any = false;
+    int on = 0;
+    socklen_t length = sizeof on;
+    return conn->scheme == WEIR_SCHEME_UDP &&
+           weir__system()->getsockopt(conn->watch.fd, IPPROTO_UDP, UDP_GRO, &on, &length) == 0 && on;
+}
+
+int weir__packed_find(weir_conn *conn)
+{
+    if (is_packed(conn)) {
+        struct weir__conn_rare *rare = weir__conn_rare(conn);
+        if (rare == NULL)
+            return -1;
+        rare->packed = malloc(sizeof *rare->packed);
+        if (rare->packed == NULL)
+            return weir__fail_memory("recv");
+        rare->packed->any = false;
+    }
+    conn->packing_known = true;
     return 0;
 }
 
