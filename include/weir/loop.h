@@ -41,7 +41,7 @@ WEIR_API int weir_loop_run(weir_loop *loop);
  */
 WEIR_API int weir_loop_once(weir_loop *loop, int64_t deadline);
 
-/* A descriptor that is readable when weir_loop_once has something to do. It stays the loop's. */
+/* A descriptor that is readable when weir_loop_once has something to do. It stays the loop's. -1 with EMFILE or ENOMEM. */
 WEIR_API int weir_loop_fd(const weir_loop *loop);
 
 /* When weir_loop_once must be called at the latest; WEIR_FOREVER if only an event can give it work, WEIR_NOW if it has some. */

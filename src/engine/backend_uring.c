@@ -8,7 +8,9 @@
 #include <liburing.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 
+#include "base/error.h"
 #include "engine/loop.h"
 
 enum {
@@ -23,9 +25,14 @@ enum {
     TAG_MASK = 7,
 };
 
+struct state {
+    struct io_uring ring;
+    int event_fd; /* tells who polls the loop from outside; -1: nobody does */
+};
+
 static struct io_uring *ring_of(const weir_loop *loop)
 {
-    return loop->backend_state;
+    return &((struct state *)loop->backend_state)->ring;
 }
 
 /* A free submission entry; those that are waiting are handed in if there is none. NULL with EAGAIN if the kernel takes none. */
@@ -64,30 +71,34 @@ static void watch_wakes(weir_loop *loop)
 
 static int uring_open(weir_loop *loop)
 {
-    struct io_uring *ring = malloc(sizeof *ring);
-    if (!ring)
+    struct state *state = malloc(sizeof *state);
+    if (!state)
         return -1;
+    state->event_fd = -1;
     struct io_uring_params params = {
         .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
         .cq_entries = COMPLETIONS,
     };
-    int result = io_uring_queue_init_params(SUBMISSIONS, ring, &params);
+    int result = io_uring_queue_init_params(SUBMISSIONS, &state->ring, &params);
     if (result < 0) {
-        free(ring);
+        free(state);
         errno = -result;
         return -1;
     }
     /* Saves a look-up of the descriptor at each call; where the kernel refuses, nothing is lost. */
-    io_uring_register_ring_fd(ring);
-    loop->backend_state = ring;
+    io_uring_register_ring_fd(&state->ring);
+    loop->backend_state = state;
     watch_wakes(loop);
     return 0;
 }
 
 static void uring_close(weir_loop *loop)
 {
-    io_uring_queue_exit(ring_of(loop));
-    free(loop->backend_state);
+    struct state *state = loop->backend_state;
+    io_uring_queue_exit(&state->ring);
+    if (state->event_fd >= 0)
+        loop->system->close(state->event_fd);
+    free(state);
     loop->backend_state = NULL;
 }
 
@@ -96,9 +107,35 @@ static bool uring_pending(const weir_loop *loop)
     return io_uring_sq_ready(ring_of(loop)) > 0;
 }
 
+/*
+ * Not the ring's own: the kernel leaves work for the loop's thread to finish, and does not wake who polls the ring for it. An
+ * eventfd is told of such work, at a cost that only an embedded loop pays: it is registered when it is first asked for. It
+ * begins at 1, since something may have come before.
+ */
 static int uring_descriptor(const weir_loop *loop)
 {
-    return ring_of(loop)->ring_fd;
+    struct state *state = loop->backend_state;
+    if (state->event_fd >= 0)
+        return state->event_fd;
+    int fd = loop->system->eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fd < 0)
+        return weir__fail_system(errno, "loop", "");
+    int result = io_uring_register_eventfd(&state->ring, fd);
+    if (result < 0) {
+        loop->system->close(fd);
+        return weir__fail_system(-result, "loop", "");
+    }
+    return state->event_fd = fd;
+}
+
+/* Before the ring is looked at: what comes later is told of again. */
+static void empty_event_fd(weir_loop *loop)
+{
+    int fd = ((struct state *)loop->backend_state)->event_fd;
+    uint64_t count;
+    if (fd >= 0)
+        while (loop->system->read(fd, &count, sizeof count) < 0 && errno == EINTR)
+            ;
 }
 
 /*
@@ -242,6 +279,7 @@ static int uring_wait(weir_loop *loop, int64_t deadline)
     int64_t left = deadline <= loop->now ? 0 : deadline;
     if (left && deadline != WEIR_FOREVER)
         left = deadline - loop->system->monotonic();
+    empty_event_fd(loop);
     int result = submit_and_wait(ring, left);
     /* EBUSY and EAGAIN: completions must be taken before more can be submitted, which is what comes next. */
     if (result < 0 && result != -ETIME && result != -EINTR && result != -EBUSY && result != -EAGAIN) {
