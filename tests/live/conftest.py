@@ -9,6 +9,7 @@ import fcntl
 import os
 import pathlib
 import re
+import resource
 import select
 import signal
 import socket
@@ -25,7 +26,12 @@ PATIENCE = float(os.environ.get("WEIR_TEST_PATIENCE", "1"))  # sanitizers and va
 BACKENDS = ["uring", "epoll"]
 MODELS = ["fiber", "thread", "iterative"]
 
-READY = re.compile(r"^weir: (\S+) on (\S+)$", re.MULTILINE)
+# The same as text and as JSON.
+READY = re.compile(r'^(?:weir: |\{.*"message":")(\S+) on ([^\s"]+)(?:"\})?$', re.MULTILINE)
+
+# Thousands of clients want as many descriptors as this machine grants.
+_soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (max(_soft, min(_hard, 20000)), _hard))
 
 
 def seconds(number):
@@ -57,8 +63,9 @@ def moved_up(descriptor, least=20):
 class Server:
     """A running `weir serve ...` or `weir run`. `endpoints` are those that it said it listens on, unless it is `quiet`."""
 
-    def __init__(self, *arguments, env=None, quiet=False, wrapper=()):
+    def __init__(self, *arguments, env=None, quiet=False, wrapper=(), pass_fds=()):
         reading, writing = os.pipe()
+        writing = moved_up(writing)
         self.text = ""
         self.process = subprocess.Popen(
             [*wrapper, WEIR, *map(str, arguments), "--ready-fd", str(writing)], stdin=subprocess.DEVNULL,
