@@ -113,7 +113,7 @@ static void it_may_be_freed_while_it_serves(void **state)
     close(fd);
 }
 
-static int eventfds_left;
+static _Atomic int eventfds_left;
 
 static int some_eventfds(unsigned initial, int flags)
 {
