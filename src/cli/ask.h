@@ -31,8 +31,8 @@ struct ask {
     char cut[512]; /* the reason for which our sending was cut; "": it was not */
 };
 
-/* Connects, asks, prints. A fiber; returns the exit status. */
-int ask_talk(void *ask);
+/* Connects, asks, prints. A fiber, whose argument is a struct ask; returns the exit status. */
+int ask_talk(void *arg);
 
 /* Says a step on stderr where -v is given. */
 void ask_say(const struct ask *ask, const char *format, ...) WEIR_PRINTF(2, 3);

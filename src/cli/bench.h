@@ -125,8 +125,8 @@ int64_t bench_timeout(const struct bench *bench);
 /* A connection to the target, from the source address that is its turn; NULL with the fault counted. */
 weir_conn *bench_connect(struct bench_worker *worker, size_t turn);
 
-/* Runs a worker: all its connections, from connecting to closing. */
-void *bench_work(void *worker);
+/* A thread, whose argument is a struct bench_worker: all its connections, from connecting to closing. */
+void *bench_work(void *arg);
 
 /* --- one message, as churn and idle have it (bench_stream.c) --- */
 

@@ -40,7 +40,7 @@ static void write_paragraphs(FILE *out, const char *text, int columns)
 
 static void write_usage(FILE *out, const struct page *page)
 {
-    for (size_t i = 0; page->usage[i]; i++) {
+    for (size_t i = 0; page->usage && page->usage[i]; i++) {
         const char *space = page->usage[i][0] ? " " : "";
         fprintf(out, "%s %s%s%s\n", i ? "      " : "usage:", page->name, space, page->usage[i]);
     }
@@ -164,7 +164,7 @@ static int find_manual(struct page *page, const char *name)
     size_t count = 0;
     if (strlen(name) >= sizeof text)
         return weir_fail(WEIR_ERROR_USAGE, EINVAL, "help", name, "no such manual page");
-    strcpy(text, name);
+    memcpy(text, name, strlen(name) + 1);
     char *rest = text;
     for (char *word; count < 3 && (word = strsep(&rest, "-"));)
         words[count++] = word;
@@ -179,7 +179,7 @@ int help_command(const struct command *command, int argc, char *const *argv)
     weir_option_set set = {help_options, &settings};
     struct command_line line;
     int status;
-    struct page page;
+    struct page page = {0};
     if (command_begin(command, &line, &set, 1, argc, argv, &status)) {
         int found = settings.manual ? find_manual(&page, settings.manual)
                                     : find_page(&page, line.arguments.items, line.arguments.count);

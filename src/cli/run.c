@@ -67,8 +67,8 @@ static int make_room(struct run *run)
     size_t count = 0;
     while (weir_service_at(count))
         count++;
-    run->servings = calloc(count, sizeof *run->servings);
-    run->servers = calloc(count, sizeof *run->servers);
+    run->servings = calloc(count + 1, sizeof *run->servings);
+    run->servers = calloc(count + 1, sizeof *run->servers);
     if (run->servings && run->servers)
         return 0;
     return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "run", "", NULL);
