@@ -157,4 +157,10 @@ static inline const char *text(const char *format, ...)
     return made;
 }
 
+/* An endpoint or address with an abstract name that no other process has. */
+static inline const char *own(const char *before, const char *name, const char *behind)
+{
+    return text("%s@weir-test-%d-%s%s", before, (int)getpid(), name, behind);
+}
+
 #endif

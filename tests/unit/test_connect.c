@@ -150,12 +150,14 @@ static void localhost_is_tried_in_both_families(void)
 
 static void refusal_is_one_sentence(void)
 {
-    unsigned port = free_port();
+    int held = plain_bound(SOCK_STREAM, "127.0.0.1:0"); /* and nobody listens */
+    unsigned port = port_of(held);
     check(!weir_connect(text("tcp://localhost:%u", port), NULL));
     check_error(ECONNREFUSED, WEIR_ERROR_CONNECT);
     check_text(weir_error()->sentence, text("connect tcp://localhost:%u: connection refused", port));
     check_text(weir_error()->step, "connect");
     check(weir_error_exit_status(weir_error()) == 1);
+    close(held);
 }
 
 static void unix_sockets_are_connected(void)
@@ -201,13 +203,13 @@ static void *accept_two_later(void *listener)
 
 static void a_full_unix_listener_is_waited_for(void)
 {
-    int listener = plain_listening("@weir-test-full", 0);
-    weir_conn *first = weir_connect("unix:@weir-test-full", NULL);
+    int listener = plain_listening(own("", "full", ""), 0);
+    weir_conn *first = weir_connect(own("unix:", "full", ""), NULL);
     check(first);
-    check(!weir_connect("unix:@weir-test-full", WEIR_OPTIONS(weir_connect_options, .timeout = WEIR_MS(20))));
+    check(!weir_connect(own("unix:", "full", ""), WEIR_OPTIONS(weir_connect_options, .timeout = WEIR_MS(20))));
     check_error(ETIMEDOUT, WEIR_ERROR_DEADLINE);
     pthread_t other = beside(accept_two_later, (void *)(intptr_t)listener);
-    weir_conn *second = weir_connect("unix:@weir-test-full", NULL);
+    weir_conn *second = weir_connect(own("unix:", "full", ""), NULL);
     check(second);
     join_beside(other);
     weir_close(first);
@@ -300,24 +302,24 @@ static void a_bad_source_is_told(void)
 
 static void a_unix_client_may_have_a_path(void)
 {
-    const char *own = text("%s/client", folder);
-    int server = plain_bound(SOCK_DGRAM, "@weir-test-server");
+    const char *client = text("%s/client", folder);
+    int server = plain_bound(SOCK_DGRAM, own("", "server", ""));
     weir_conn *conn =
-        weir_connect("unix:@weir-test-server?type=datagram", WEIR_OPTIONS(weir_connect_options, .bind = own));
+        weir_connect(own("unix:", "server", "?type=datagram"), WEIR_OPTIONS(weir_connect_options, .bind = client));
     check(conn);
     struct stat status;
-    check(lstat(own, &status) == 0 && (status.st_mode & 0777) == 0600);
+    check(lstat(client, &status) == 0 && (status.st_mode & 0777) == 0600);
     char byte, name[WEIR_ADDRESS_TEXT];
     weir_address from = {.length = sizeof from.local};
     check(weir_send(conn, "x", 1) == 1);
     check(recvfrom(server, &byte, 1, 0, &from.any, &from.length) == 1);
-    check_text(weir_address_text(&from, name, sizeof name), own);
+    check_text(weir_address_text(&from, name, sizeof name), client);
     weir_close(conn);
-    check(lstat(own, &status) < 0);
+    check(lstat(client, &status) < 0);
     close(server);
-    check(!weir_connect("unix:@weir-test-server?type=datagram", WEIR_OPTIONS(weir_connect_options, .bind = own)));
+    check(!weir_connect(own("unix:", "server", "?type=datagram"), WEIR_OPTIONS(weir_connect_options, .bind = client)));
     check_error(ECONNREFUSED, WEIR_ERROR_CONNECT);
-    check(lstat(own, &status) < 0);
+    check(lstat(client, &status) < 0);
 }
 
 /* --- options --- */
@@ -507,7 +509,7 @@ static void nothing_is_left_open(void)
         check(
             !weir_connect(text("127.0.0.2:%u", full.port), WEIR_OPTIONS(weir_connect_options, .timeout = WEIR_MS(1))));
         check(!weir_connect("127.0.0.1:1", NULL));
-        check(!weir_connect("unix:@weir-test-nobody", NULL));
+        check(!weir_connect(own("unix:", "nobody", ""), NULL));
     }
     eventually(open_descriptors() <= before);
     drain(&full);
@@ -549,9 +551,9 @@ static void a_cancelled_fiber_stops_connecting(void)
     cancel_while_connecting_to("slow.example:80");
     eventually(fakes_running == 0);
 
-    int listener = plain_listening("@weir-test-full", 0);
-    int client = plain_connected(SOCK_STREAM, "@weir-test-full");
-    cancel_while_connecting_to("unix:@weir-test-full");
+    int listener = plain_listening(own("", "full", ""), 0);
+    int client = plain_connected(SOCK_STREAM, own("", "full", ""));
+    cancel_while_connecting_to(own("unix:", "full", ""));
     close(client);
     close(listener);
     restore_system();

@@ -181,8 +181,8 @@ static void batches_arrive_whole_and_in_order(void)
 static void unix_batches_work_too(void)
 {
     weir_address to, from;
-    weir_conn *server = bound("unix:@weir-test-to?type=datagram", &to);
-    weir_conn *client = bound("unix:@weir-test-from?type=datagram", &from);
+    weir_conn *server = bound(own("unix:", "to", "?type=datagram"), &to);
+    weir_conn *client = bound(own("unix:", "from", "?type=datagram"), &from);
     send_many(client, &to, 9); /* a Unix socket's queue is short */
     check_many(server, &from, 9);
     weir_close(client);
