@@ -229,7 +229,7 @@ WEIR_API int weir_set_nodelay(weir_conn *conn, bool on);
 WEIR_API int weir_set_keepalive(weir_conn *conn, bool on);
 WEIR_API int weir_set_buffers(weir_conn *conn, int receive, int send);
 
-/* --- closes itself at the end of a scope, as Python's `with`: weir_auto weir_conn *c = weir_connect(...); --- */
+/* Closes a connection at the end of a scope, as Python's `with`: weir_auto weir_conn *c = weir_connect(...); */
 WEIR_API void weir_auto_close(weir_conn **conn);
 #define weir_auto __attribute__((cleanup(weir_auto_close)))
 

@@ -33,6 +33,7 @@ typedef struct weir_process_options {
  */
 WEIR_API weir_process *weir_process_start(const char *const *argv, const weir_process_options *options);
 
+/* Its process id, which is no other process's until it has been waited for. */
 WEIR_API pid_t weir_process_id(const weir_process *process);
 
 /* The program's end of a pipe to the child's descriptor 0, 1 or 2; NULL where there is none. It stays the process'. */

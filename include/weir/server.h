@@ -95,6 +95,7 @@ typedef struct weir_counters {
     uint64_t replies_failed;    /* weir_reply: the socket was full or refused */
 } weir_counters;
 
+/* What the server has counted so far. Any thread, also after it has stopped. */
 WEIR_API void weir_server_counters(const weir_server *server, weir_counters *counters);
 
 /* The counters as one line of "name=value"s, of those that are not zero, or as a JSON object. Returns `text`. */
