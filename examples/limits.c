@@ -14,7 +14,13 @@ static void serve(weir_conn *client, void *server)
     }
 }
 
-static void tell(const weir_server *server)
+static void tell_where(const weir_server *server)
+{
+    for (size_t i = 0; i < weir_server_count(server); i++)
+        weir_log(WEIR_LOG_INFO, "limits on %s", weir_server_endpoint(server, i));
+}
+
+static void tell_counters(const weir_server *server)
 {
     char text[500];
     weir_counters counters;
@@ -32,8 +38,9 @@ int main(void)
         weir_server_free(server);
         return 1;
     }
+    tell_where(server);
     weir_server_wait(server, WEIR_FOREVER);
-    tell(server);
+    tell_counters(server);
     weir_server_free(server);
     return 0;
 }

@@ -6,6 +6,8 @@ int main(void)
 {
     char data[2048];
     weir_listener *listener = weir_listen("tcp://127.0.0.1:1234", NULL);
+    if (listener)
+        weir_log(WEIR_LOG_INFO, "waiting on %s", weir_listener_endpoint(listener, 0));
     weir_conn *client = listener ? weir_accept(listener) : NULL;
     ssize_t size = client ? weir_recv(client, data, sizeof data) : -1;
     if (size >= 0)
