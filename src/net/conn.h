@@ -139,6 +139,8 @@ int weir__conn_wait(weir_conn *conn, int direction, const char *step);
 
 /* errno of a call that failed as the connection's error. Returns -1. */
 int weir__conn_fail(weir_conn *conn, int number, const char *step);
+/* The error of every call on a connection that was aborted, whatever the system makes of it. Returns -1. */
+int weir__conn_fail_aborted(weir_conn *conn, const char *step);
 
 /* The connection as errors name it, "" if nothing is known. Returns `text`. */
 const char *weir__conn_name(weir_conn *conn, char *text, size_t size);

@@ -64,6 +64,8 @@ const char *weir__conn_name(weir_conn *conn, char *text, size_t size)
 int weir__conn_fail(weir_conn *conn, int number, const char *step)
 {
     char name[WEIR_ADDRESS_TEXT];
+    if (conn->aborted)
+        return weir__conn_fail_aborted(conn, step);
     conn->failure = number == ECONNRESET || number == EPIPE ? WEIR__FAILURE_RESET : WEIR__FAILURE_OTHER;
     return weir__fail_system(number, step, weir__conn_name(conn, name, sizeof name));
 }

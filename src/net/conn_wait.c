@@ -19,7 +19,7 @@ static weir__slot *slot_of(weir_conn *conn, int direction)
 
 /* --- entering --- */
 
-static int fail_aborted(weir_conn *conn, const char *step)
+int weir__conn_fail_aborted(weir_conn *conn, const char *step)
 {
     char name[WEIR_ADDRESS_TEXT];
     conn->failure = WEIR__FAILURE_OTHER;
@@ -44,7 +44,7 @@ static int fail_busy(weir_conn *conn, const char *step)
 static int check_entry(weir_conn *conn, struct weir__side *side, const char *step)
 {
     if (conn->aborted)
-        return fail_aborted(conn, step);
+        return weir__conn_fail_aborted(conn, step);
     int64_t deadline = atomic_load_explicit(&side->deadline, memory_order_relaxed);
     if (deadline != WEIR_FOREVER && deadline <= weir_now())
         return fail_deadline(conn, step);
@@ -155,7 +155,7 @@ static int take_news(weir_conn *conn, struct weir__side *side, const char *step)
 {
     atomic_store(&side->news, false);
     if (conn->aborted)
-        return fail_aborted(conn, step);
+        return weir__conn_fail_aborted(conn, step);
     return side->cancelled ? fail_cancelled(conn, step) : 0;
 }
 

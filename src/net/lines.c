@@ -129,6 +129,10 @@ static ssize_t receive_now(weir_conn *conn)
     while (length < 0 && errno == EINTR);
     if (length < 0)
         return -1;
+    if (length == 0 && conn->aborted) {
+        errno = ECONNABORTED; /* which shuts down, as if it were the stream's end */
+        return -1;
+    }
     weir__conn_count(conn, WEIR__READABLE, (size_t)length);
     lines->end += (size_t)length;
     if (length == 0)

@@ -19,17 +19,26 @@ static void received(weir_conn *conn, size_t length, size_t size, int flags)
         weir__watch_drained(&conn->watch);
 }
 
+/* An abort shuts down, which looks like the stream's end. */
+static ssize_t unless_aborted(const weir_conn *conn, ssize_t length)
+{
+    if (length != 0 || !conn->aborted)
+        return length;
+    errno = ECONNABORTED;
+    return -1;
+}
+
 static ssize_t receive_once(weir_conn *conn, void *buffer, size_t size, int flags, weir_address *from)
 {
     const struct weir__system *system = weir__system();
     if (!from)
-        return system->recv(conn->watch.fd, buffer, size, flags | MSG_DONTWAIT);
+        return unless_aborted(conn, system->recv(conn->watch.fd, buffer, size, flags | MSG_DONTWAIT));
     struct iovec vector = {buffer, size};
     struct msghdr message = {
         .msg_name = &from->any, .msg_namelen = sizeof(struct sockaddr_un), .msg_iov = &vector, .msg_iovlen = 1};
     ssize_t length = system->recvmsg(conn->watch.fd, &message, flags | MSG_DONTWAIT);
     from->length = length < 0 ? 0 : message.msg_namelen;
-    return length;
+    return unless_aborted(conn, length);
 }
 
 /* Whether to try again, after waiting where that is called for; false: an error is set. */
@@ -117,7 +126,7 @@ static ssize_t receive_vector(weir_conn *conn, const struct iovec *vector, int c
     for (int i = 0; i < count; i++)
         size += vector[i].iov_len;
     for (;;) {
-        ssize_t length = weir__system()->recvmsg(conn->watch.fd, &message, MSG_DONTWAIT);
+        ssize_t length = unless_aborted(conn, weir__system()->recvmsg(conn->watch.fd, &message, MSG_DONTWAIT));
         if (length >= 0) {
             received(conn, (size_t)length, size, 0);
             return length;

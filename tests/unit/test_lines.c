@@ -394,6 +394,34 @@ static void a_reset_keeps_what_came_before(void)
     weir_close(conn);
 }
 
+static void *abort_later(void *conn)
+{
+    usleep(3000);
+    weir_abort(conn);
+    return NULL;
+}
+
+/* It shuts the socket down, but nobody is to take that for the end of the stream. */
+static void an_abort_is_no_end(void)
+{
+    char *line, buffer[8];
+    size_t length;
+    for (int way = 0; way < 4; way++) {
+        int peer;
+        weir_conn *conn = connection(&peer);
+        pthread_t other = beside(abort_later, conn);
+        check(way != 0 || weir_read_line(conn, &line, &length, 100) == -1);
+        check(way != 1 || weir_recv(conn, buffer, sizeof buffer) == -1);
+        check(way != 2 || weir_receive(conn, &line) == -1);
+        check(way != 3 || weir_read_exactly(conn, buffer, sizeof buffer) == -1);
+        check_error(ECONNABORTED, WEIR_ERROR_CLOSED);
+        check_text(weir_error()->reason, "the connection was aborted");
+        join_beside(other);
+        close(peer);
+        weir_close(conn);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +440,7 @@ int main(void)
         EVERYWHERE(many_lines_come_in_all_sizes),
         EVERYWHERE(a_message_that_is_not_completed_has_a_time_limit),
         EVERYWHERE(a_reset_keeps_what_came_before),
+        EVERYWHERE(an_abort_is_no_end),
     };
     return cmocka_run_group_tests_name("lines", tests, NULL, NULL);
 }
