@@ -124,7 +124,10 @@ static int start_thread(void)
     return result;
 }
 
-/* Queues a job; a thread is started where the idle ones have each a job to take already.   False with errno only if no thread will ever come to it. */
+/*
+ * Queues a job; a thread is started where the idle ones have each a job to take already. False with errno only if no
+ * thread will ever come to it.
+ */
 static bool enqueue(struct job *job)
 {
     pthread_once(&once, prepare);

@@ -34,13 +34,20 @@
         }                                                                                                              \
     } while (0)
 
+static inline bool in_valgrind(void)
+{
+#if WEIR__VALGRIND
+    return RUNNING_ON_VALGRIND;
+#else
+    return false;
+#endif
+}
+
 /* In a slow tool, as much of a long loop as it takes to be a test of it. */
 static inline size_t often(size_t count)
 {
-#if WEIR__VALGRIND
-    if (RUNNING_ON_VALGRIND)
+    if (in_valgrind())
         return count / 50 + 1;
-#endif
     return WEIR__TSAN || WEIR__ASAN ? count / 5 + 1 : count;
 }
 

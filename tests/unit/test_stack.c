@@ -21,15 +21,6 @@ static bool accessible(const char *at)
     return yes;
 }
 
-static bool in_a_slow_tool(void)
-{
-#if WEIR__VALGRIND
-    if (RUNNING_ON_VALGRIND)
-        return true;
-#endif
-    return false;
-}
-
 static size_t resident_pages(const char *from, const char *to)
 {
     static unsigned char pages[4096];
@@ -65,7 +56,7 @@ static void sizes_are_whole_pages_and_not_too_small(void **state)
 static void all_but_the_guard_can_be_used(void **state)
 {
     (void)state;
-    if (in_a_slow_tool())
+    if (in_valgrind())
         skip();
     size_t size = weir__stack_size(65536);
     struct weir__stack stack = taken(size);
@@ -230,7 +221,7 @@ static void check_mapped_guards(void)
 static void guards_can_be_mappings(void **state)
 {
     (void)state;
-    if (in_a_slow_tool())
+    if (in_valgrind())
         skip();
     run_in_child(check_mapped_guards);
 }
@@ -250,7 +241,7 @@ static void check_limit_of_mappings(void)
 static void mappings_stay_below_the_limit_of_the_kernel(void **state)
 {
     (void)state;
-    if (in_a_slow_tool())
+    if (in_valgrind())
         skip();
     run_in_child(check_limit_of_mappings);
 }
