@@ -51,6 +51,9 @@ int weir__wait_park(weir__slot *slot, int64_t deadline);
 /* The same without looking at the caller's cancellation: for what must be waited out whatever happens. */
 int weir__wait_park_uncancelled(weir__slot *slot, int64_t deadline);
 
+/* As weir_cancel_fiber for a thread outside of fibers, which must be there still: what it waits for from now on fails. */
+void weir__cancel_thread(struct weir__waiter *thread);
+
 /* Takes whoever waits out of the slot and wakes it. Any thread. Returns whether there was somebody. */
 bool weir__wake(weir__slot *slot);
 

@@ -23,6 +23,8 @@ struct weir__waiter {
 struct weir__thread {
     struct weir__waiter waiter;
     int wake_fd;
+    atomic_bool cancelled;
+    bool waits_out; /* whatever happens: the wait it is in is not cancelled */
 };
 
 /* One thing that a select waits for: whoever takes it out of its slot reports it, and wakes the group's one waiter. */

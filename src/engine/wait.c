@@ -7,6 +7,10 @@
 #include "base/error.h"
 #include "engine/loop.h"
 
+/* What is written to a thread's descriptor: by who has taken it out of its slot, and by who cancels it. */
+#define WAKE   (UINT64_C(1) << 32)
+#define CANCEL UINT64_C(1)
+
 struct weir__waiter weir__finished;
 
 static pthread_key_t thread_key;
@@ -83,15 +87,30 @@ bool weir__wait_begin(weir__slot *slot)
     return false;
 }
 
+/* What was written to the thread's descriptor; waits until there is something. Keeps errno. */
+static uint64_t read_written(struct weir__thread *thread)
+{
+    uint64_t written = 0;
+    int saved = errno;
+    while (weir__system()->read(thread->wake_fd, &written, sizeof written) < 0 && errno == EINTR)
+        ;
+    errno = saved;
+    return written;
+}
+
+static void write_to(struct weir__thread *thread, uint64_t number)
+{
+    int saved = errno;
+    weir__system()->write(thread->wake_fd, &number, sizeof number);
+    errno = saved;
+}
+
 /* Waits for the wake of somebody who has taken the caller out of its slot: it is under way. */
 static void absorb(struct weir__waiter *self)
 {
     if (self->kind == WEIR__THREAD) {
-        uint64_t count;
-        int saved = errno;
-        while (weir__system()->read(((struct weir__thread *)self)->wake_fd, &count, sizeof count) < 0 && errno == EINTR)
-            ;
-        errno = saved;
+        while (read_written((struct weir__thread *)self) < WAKE)
+            ; /* a cancellation came before it */
         return;
     }
     struct weir_fiber *fiber = (struct weir_fiber *)self;
@@ -151,10 +170,17 @@ static int64_t time_left(int64_t deadline)
     return deadline <= now ? 0 : deadline - now;
 }
 
+static bool is_cancelled(struct weir__thread *thread)
+{
+    return atomic_load(&thread->cancelled) && !thread->waits_out;
+}
+
 int weir__thread_park_several(weir__slot *slot, struct pollfd *descriptors, size_t count, int64_t deadline)
 {
     struct weir__thread *thread = thread_self();
     descriptors[0] = (struct pollfd){thread->wake_fd, POLLIN, 0};
+    if (is_cancelled(thread))
+        return give_up(slot, &thread->waiter, ECANCELED);
     int ready;
     do
         ready = weir__system()->poll(descriptors, count, time_left(deadline));
@@ -164,8 +190,22 @@ int weir__thread_park_several(weir__slot *slot, struct pollfd *descriptors, size
         absorb(&thread->waiter);
         return 0;
     }
+    if (ready > 0 && descriptors[0].revents) {
+        read_written(thread); /* nobody took it: it was cancelled */
+        if (is_cancelled(thread)) {
+            ready = -1;
+            number = ECANCELED;
+        }
+    }
     errno = number;
     return ready > 0 ? 0 : -1;
+}
+
+void weir__cancel_thread(struct weir__waiter *waiter)
+{
+    struct weir__thread *thread = (struct weir__thread *)waiter;
+    if (!atomic_exchange(&thread->cancelled, true))
+        write_to(thread, CANCEL);
 }
 
 int weir__thread_park(weir__slot *slot, int fd, short events, int64_t deadline)
@@ -180,10 +220,19 @@ int weir__wait_park(weir__slot *slot, int64_t deadline)
     return fiber ? fiber_park(fiber, slot, deadline, true) : weir__thread_park(slot, -1, 0, deadline);
 }
 
+static int thread_park_uncancelled(weir__slot *slot, int64_t deadline)
+{
+    struct weir__thread *thread = thread_self();
+    thread->waits_out = true;
+    int result = weir__thread_park(slot, -1, 0, deadline);
+    thread->waits_out = false;
+    return result;
+}
+
 int weir__wait_park_uncancelled(weir__slot *slot, int64_t deadline)
 {
     struct weir_fiber *fiber = weir__fiber_running();
-    return fiber ? fiber_park(fiber, slot, deadline, false) : weir__thread_park(slot, -1, 0, deadline);
+    return fiber ? fiber_park(fiber, slot, deadline, false) : thread_park_uncancelled(slot, deadline);
 }
 
 void weir__deliver(struct weir__waiter *waiter)
@@ -192,10 +241,7 @@ void weir__deliver(struct weir__waiter *waiter)
         struct weir_fiber *fiber = (struct weir_fiber *)waiter;
         weir__loop_wake_fiber(fiber->loop, fiber);
     } else if (waiter->kind == WEIR__THREAD) {
-        uint64_t one = 1;
-        int saved = errno;
-        weir__system()->write(((struct weir__thread *)waiter)->wake_fd, &one, sizeof one);
-        errno = saved;
+        write_to((struct weir__thread *)waiter, WAKE);
     } else {
         struct weir__case_waiter *one = (struct weir__case_waiter *)waiter;
         one->taken(one);

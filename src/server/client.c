@@ -41,7 +41,7 @@ static bool leave_as_thread(struct weir__worker *worker, pthread_t *before)
 static void unlist(struct weir__client *client)
 {
     struct weir__worker *worker = client->worker;
-    bool is_thread = !client->fiber, join = false;
+    bool is_thread = worker->server->options.model == WEIR_MODEL_THREAD, join = false;
     pthread_t before;
     pthread_mutex_lock(&worker->lock);
     leave(client);
@@ -61,18 +61,12 @@ bool weir__clients_gone(struct weir__worker *worker)
     return gone;
 }
 
-/* A fiber is cancelled; a thread can only be cut off from its client. */
-static void cut(struct weir__client *client)
+static void cancel(const struct weir__client *client)
 {
-    if (!client->conn)
-        return; /* its handler has returned */
-    weir__count(client->worker->counters, cancelled, 1);
-    if (client->fiber) {
-        weir_cancel_fiber(client->fiber);
-        return;
-    }
-    weir_cancel(client->conn);
-    weir_abort(client->conn);
+    if (client->worker->server->options.model == WEIR_MODEL_THREAD)
+        weir__cancel_thread(client->self);
+    else
+        weir_cancel_fiber((weir_fiber *)client->self); /* a fiber's waiter is its beginning */
 }
 
 void weir__clients_cut(struct weir__worker *worker)
@@ -80,7 +74,28 @@ void weir__clients_cut(struct weir__worker *worker)
     struct weir__list *link;
     pthread_mutex_lock(&worker->lock);
     worker->cut = true;
-    weir__list_each(link, &worker->clients) cut(weir__list_entry(link, struct weir__client, link));
+    weir__list_each(link, &worker->clients)
+    {
+        const struct weir__client *client = weir__list_entry(link, struct weir__client, link);
+        if (!client->conn)
+            continue; /* its handler has returned */
+        weir__count(worker->counters, cancelled, 1);
+        if (client->self)
+            cancel(client);
+    }
+    pthread_mutex_unlock(&worker->lock);
+}
+
+void weir__clients_abort(struct weir__worker *worker)
+{
+    struct weir__list *link;
+    pthread_mutex_lock(&worker->lock);
+    weir__list_each(link, &worker->clients)
+    {
+        const struct weir__client *client = weir__list_entry(link, struct weir__client, link);
+        if (client->conn)
+            weir_abort(client->conn);
+    }
     pthread_mutex_unlock(&worker->lock);
 }
 
@@ -148,14 +163,25 @@ static int client_fiber(void *arg)
     return 0;
 }
 
+void weir__client_thread_begins(struct weir__client *client)
+{
+    struct weir__worker *worker = client->worker;
+    struct weir__waiter *self = weir__waiter_self();
+    pthread_mutex_lock(&worker->lock);
+    client->self = self;
+    if (worker->cut && self)
+        cancel(client);
+    pthread_mutex_unlock(&worker->lock);
+}
+
 static int run(struct weir__client *client)
 {
     const weir_server *server = client->worker->server;
     if (server->options.model == WEIR_MODEL_THREAD)
         return weir__client_thread(client);
     weir_fiber_options options = {.size = sizeof options, .name = server->name, .detached = true};
-    client->fiber = weir_spawn(client_fiber, client, &options);
-    return client->fiber ? 0 : -1;
+    client->self = (struct weir__waiter *)weir_spawn(client_fiber, client, &options);
+    return client->self ? 0 : -1;
 }
 
 static struct weir__client *client_new(struct weir__worker *worker, struct weir__place *place, int fd)

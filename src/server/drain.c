@@ -7,6 +7,9 @@
 #include "server/gate.h"
 #include "server/inlet.h"
 
+/* What a handler has after it was cancelled, before its connection is cut. */
+#define GRACE WEIR_S(1)
+
 static void begin(struct weir__worker *worker)
 {
     for (size_t i = 0; i < worker->gate_count; i++)
@@ -53,18 +56,32 @@ static int64_t next_look(const struct weir__worker *worker, int64_t deadline)
     return deadline;
 }
 
+/* Cancels all, and a second later cuts off those who go on because they never wait. Returns when to look again. */
+static int64_t cut_what_is_left(struct weir__worker *worker, int64_t abort_at)
+{
+    if (!worker->cut) {
+        cut(worker);
+        return weir_now() + GRACE;
+    }
+    if (weir_now() < abort_at)
+        return abort_at;
+    weir__clients_abort(worker);
+    return WEIR_FOREVER;
+}
+
 void weir__drain(struct weir__worker *worker)
 {
+    int64_t abort_at = WEIR_FOREVER;
     begin(worker);
     for (;;) {
         atomic_store(&worker->woken, false);
         int64_t deadline = atomic_load(&worker->server->deadline);
         bool late = weir_now() >= deadline;
-        if (late && !worker->cut)
-            cut(worker);
+        if (late)
+            abort_at = cut_what_is_left(worker, abort_at);
         bool closed = finish_gates(worker, late);
         if (finish_inlets(worker) && closed && weir__clients_gone(worker))
             return;
-        weir__worker_wait(worker, late ? WEIR_FOREVER : next_look(worker, deadline));
+        weir__worker_wait(worker, late ? abort_at : next_look(worker, deadline));
     }
 }

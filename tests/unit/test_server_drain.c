@@ -61,7 +61,7 @@ static void sleeper(weir_conn *conn, void *arg)
     failures += errno == ECANCELED;
 }
 
-static void whatever_a_fiber_waits_for_is_cancelled(void **state)
+static void whatever_a_handler_waits_for_is_cancelled(void **state)
 {
     weir_server_options options = options_of(state);
     weir_server *server = server_with(&options, "tcp://127.0.0.1:0", sleeper, NULL);
@@ -72,6 +72,38 @@ static void whatever_a_fiber_waits_for_is_cancelled(void **state)
     weir_server_stop(server, WEIR_NOW);
     check(weir_server_wait(server, SOON) == 0);
     check(failures == 2);
+    close(fd);
+    weir_server_free(server);
+}
+
+/* Its client sends without a pause, so that it hardly ever has to wait. */
+static void swallower(weir_conn *conn, void *arg)
+{
+    char *data;
+    (void)arg;
+    while (weir_receive(conn, &data) > 0)
+        ;
+}
+
+static void *flood(void *arg)
+{
+    static const char zeros[65536];
+    while (send(*(int *)arg, zeros, sizeof zeros, MSG_NOSIGNAL) > 0)
+        ;
+    return NULL;
+}
+
+static void who_never_waits_is_cut_off(void **state)
+{
+    weir_server_options options = options_of(state);
+    weir_server *server = server_with(&options, "tcp://127.0.0.1:0", swallower, NULL);
+    int fd = client_of(server);
+    pthread_t flooder;
+    check(pthread_create(&flooder, NULL, flood, &fd) == 0);
+    eventually(counters_of(server).bytes_in > 100000);
+    weir_server_stop(server, WEIR_NOW);
+    check(weir_server_wait(server, SOON) == 0);
+    check(pthread_join(flooder, NULL) == 0);
     close(fd);
     weir_server_free(server);
 }
@@ -185,8 +217,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_EVERY_MODE(clients_finish),
         IN_EVERY_MODE(the_deadline_cuts_them),
-        WITH_FIBERS(whatever_a_fiber_waits_for_is_cancelled),
-        ONE_BY_ONE(whatever_a_fiber_waits_for_is_cancelled),
+        IN_EVERY_MODE(whatever_a_handler_waits_for_is_cancelled),
+        IN_EVERY_MODE(who_never_waits_is_cut_off),
         IN_EVERY_MODE(what_was_queued_is_served),
         IN_EVERY_MODE(the_queue_is_dropped_at_the_deadline),
         AT_ONCE(a_busy_server_loses_nothing),
