@@ -1,8 +1,6 @@
 """What the live tests do with Python's sockets, beside what conftest.py has."""
 import contextlib
-import fcntl
 import hashlib
-import os
 import pathlib
 import socket
 import struct
@@ -52,15 +50,16 @@ def reset(connection):
 
 
 def fill(connection):
-    """Sends until the other side takes nothing more for a while. Returns how much went; the connection stays non-blocking."""
+    """Sends until the other side takes nothing more for a while, or cuts it. Returns how much went. Leaves it non-blocking."""
     connection.setblocking(False)
     chunk, sent, last = bytes(65536), 0, time.monotonic()
-    while time.monotonic() - last < 0.3:
-        try:
-            sent += connection.send(chunk)
-            last = time.monotonic()
-        except BlockingIOError:
-            time.sleep(0.01)
+    with contextlib.suppress(ConnectionError):
+        while time.monotonic() - last < 0.3:
+            try:
+                sent += connection.send(chunk)
+                last = time.monotonic()
+            except BlockingIOError:
+                time.sleep(0.01)
     return sent
 
 
@@ -79,10 +78,6 @@ def eventually(condition, timeout=10):
     while not condition():
         assert time.monotonic() < end, "it did not come to that"
         time.sleep(0.01)
-
-
-def nonblocking(descriptor):
-    fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_NONBLOCK)
 
 
 def foreign_address():
