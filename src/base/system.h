@@ -93,6 +93,7 @@ struct weir__system {
     int (*waitid)(idtype_t type, id_t id, siginfo_t *info, int options);
     int (*kill)(pid_t pid, int signal);
     pid_t (*getpid)(void);
+    pid_t (*getppid)(void);
     int (*getrlimit)(int resource, struct rlimit *limit);
     int (*setrlimit)(int resource, const struct rlimit *limit);
     int (*sigaction)(int signal, const struct sigaction *action, struct sigaction *before);
