@@ -39,6 +39,20 @@
         check(weir_error()->kind == (expected_kind));                                                                  \
     } while (0)
 
+/* A text made on the spot; each call's is good until the sixteenth after it. */
+static inline const char *text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static inline const char *text(const char *format, ...)
+{
+    static _Thread_local char texts[16][300];
+    static _Thread_local unsigned next;
+    va_list arguments;
+    va_start(arguments, format);
+    char *made = texts[next++ % 16];
+    vsnprintf(made, sizeof texts[0], format, arguments);
+    va_end(arguments);
+    return made;
+}
+
 static inline weir_address address_of(const char *text)
 {
     weir_address address;
@@ -65,11 +79,12 @@ static inline int plain_connected(int type, const char *text)
     weir_address address = address_of(text);
     int fd = socket(address.any.sa_family, type | SOCK_CLOEXEC, 0);
     check(fd >= 0);
-    struct timeval second = {.tv_sec = 10};
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &second, sizeof second);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second);
-    if (connect(fd, &address.any, address.length) == 0)
+    if (connect(fd, &address.any, address.length) == 0) {
+        struct timeval limit = {.tv_sec = 10}; /* not before: a connect with a time limit may be interrupted (EINTR) */
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
         return fd;
+    }
     int number = errno;
     close(fd);
     errno = number;
@@ -108,6 +123,13 @@ static inline bool has_ipv6(void)
     return fd >= 0;
 }
 
+/* An address of loopback that no other process uses: its ports are this test's. */
+static inline const char *own_loopback(void)
+{
+    unsigned pid = (unsigned)getpid();
+    return text("127.%u.%u.%u", 1 + pid / 65536 % 200, pid / 256 % 256, pid % 256);
+}
+
 /* How many descriptors are open. */
 static inline int open_descriptors(void)
 {
@@ -141,20 +163,6 @@ static inline struct weir__system *replace_system(void)
 static inline void restore_system(void)
 {
     weir__system_here = &weir__kernel;
-}
-
-/* A text made on the spot; each call's is good until the sixteenth after it. */
-static inline const char *text(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static inline const char *text(const char *format, ...)
-{
-    static _Thread_local char texts[16][300];
-    static _Thread_local unsigned next;
-    va_list arguments;
-    va_start(arguments, format);
-    char *made = texts[next++ % 16];
-    vsnprintf(made, sizeof texts[0], format, arguments);
-    va_end(arguments);
-    return made;
 }
 
 /* An endpoint or address with an abstract name that no other process has. */

@@ -117,7 +117,7 @@ static int bind_and_squat(int fd, const struct sockaddr *address, socklen_t leng
     int result = bind(fd, address, length);
     if (squatter < 0 && address->sa_family == AF_INET) {
         squatter = plain_bound(SOCK_STREAM, text("[::1]:%u", port_of(fd)));
-        check(listen(squatter, 1) == 0);
+        check(squatter < 0 || listen(squatter, 1) == 0); /* unless somebody has it already */
     }
     return result;
 }
@@ -130,9 +130,10 @@ static void a_port_that_only_one_family_has_is_given_back(void)
     weir_listener *listener = weir_listen(":0", NULL);
     check(listener);
     check(weir_listener_count(listener) == 2);
-    check(port_at(listener) != port_of(squatter));
+    check(squatter < 0 || port_at(listener) != port_of(squatter));
     weir_listener_close(listener);
-    close(squatter);
+    if (squatter >= 0)
+        close(squatter);
     squatter = -1;
     restore_system();
 }
@@ -165,14 +166,15 @@ static void a_port_somebody_listens_on_is_refused(void)
 
 static void a_port_is_free_as_soon_as_its_listener_is_closed(void)
 {
-    unsigned port = free_port();
+    char address[40];
+    snprintf(address, sizeof address, "%s:%u", own_loopback(), free_port());
     for (int round = 0; round < 100; round++) {
-        weir_listener *listener = weir_listen(text(":%u", port), NULL);
+        weir_listener *listener = weir_listen(address, NULL);
         check(listener);
         weir_listener_set_timeout(listener, WEIR_NOW);
         check(!weir_accept(listener)); /* registers with the backend */
         weir_listener_set_timeout(listener, WEIR_FOREVER);
-        int client = plain_connected(SOCK_STREAM, text("127.0.0.1:%u", port));
+        int client = plain_connected(SOCK_STREAM, address);
         weir_conn *conn = weir_accept(listener);
         check(conn);
         weir_close(conn); /* first: the connection is left in TIME_WAIT here */
