@@ -107,7 +107,7 @@ static int get_integer(const struct value *value, int64_t largest, int64_t *numb
 
 static int set_integer(const struct value *value)
 {
-    int64_t number;
+    int64_t number = 0;
     if (get_integer(value, INT64_MAX, &number) < 0)
         return -1;
     *(int64_t *)value->member = number;
@@ -116,7 +116,7 @@ static int set_integer(const struct value *value)
 
 static int set_int(const struct value *value)
 {
-    int64_t number;
+    int64_t number = 0;
     if (get_integer(value, INT_MAX, &number) < 0)
         return -1;
     *(int *)value->member = (int)number;

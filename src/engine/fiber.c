@@ -12,12 +12,6 @@
 static void run_task(struct weir__task *task);
 static void cancel_task(struct weir__task *task);
 
-struct weir_fiber *weir__fiber_running(void)
-{
-    weir_loop *loop = weir__loop_here;
-    return loop ? loop->running : NULL;
-}
-
 /* --- switching, with what the sanitizers must be told --- */
 
 static void enter(weir_loop *loop, struct weir_fiber *fiber)
@@ -221,7 +215,8 @@ void weir__fiber_timer(struct weir__timer *timer, void *arg)
 
 int weir_join(weir_fiber *fiber, int *result, int64_t deadline)
 {
-    if (fiber == weir__fiber_running())
+    const weir_fiber *self = weir__fiber_running();
+    if (self && fiber == self)
         return weir_fail(WEIR_ERROR_USAGE, EDEADLK, "join", fiber->name, "a fiber cannot wait for its own end");
     while (!weir__slot_finished(&fiber->joiner)) {
         if (!weir__wait_begin(&fiber->joiner)) {

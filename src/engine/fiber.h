@@ -89,14 +89,11 @@ int weir__thread_park_several(weir__slot *slot, struct pollfd *descriptors, size
 /* Makes a parked or new fiber runnable. Any thread. */
 void weir__loop_wake_fiber(weir_loop *loop, struct weir_fiber *fiber);
 
-/* The calling thread's running fiber, NULL outside. */
-struct weir_fiber *weir__fiber_running(void);
-
 /* Switches from the running fiber to its loop, until it is queued again; errno is kept. */
 void weir__fiber_leave(struct weir_fiber *fiber);
 
 /* A fiber's timer went off: it wakes if that was its deadline; otherwise the timer is set again. */
-void weir__fiber_timer(struct weir__timer *timer, void *loop);
+void weir__fiber_timer(struct weir__timer *timer, void *arg);
 
 /* Frees the memory of a fiber that has ended. */
 void weir__fiber_free(struct weir_fiber *fiber);

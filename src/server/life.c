@@ -79,6 +79,7 @@ static void free_workers(weir_server *server)
 
 static int make_workers(weir_server *server, size_t count)
 {
+    server->worker_count = 0;
     server->workers = calloc(count, sizeof(struct weir__worker *));
     while (server->workers && server->worker_count < count) {
         struct weir__worker *worker = worker_new(server, server->worker_count);

@@ -136,7 +136,7 @@ void weir__server_free_workers(weir_server *server);
 /* --- places.c --- */
 
 /* Binds what an endpoint stands for and adds its places, with the handler of `like`. 0 or -1. */
-int weir__places_add(weir_server *server, const char *endpoint, const struct weir__place *like);
+int weir__places_add(weir_server *server, const char *text, const struct weir__place *like);
 
 /* Opens sockets for `count` workers in all on every place; those that exist stay. 0, or -1: those that were opened stay too. */
 int weir__places_open(weir_server *server, size_t count);
