@@ -15,11 +15,11 @@ int main(int argc, char **argv)
     weir_server_options options = {.size = sizeof options, .name = "echo"};
     weir_option_set set = {weir_server_option_table, &options};
     weir_arguments arguments;
-    if (weir_options_parse(&set, 1, argc - 1, argv + 1, &arguments) < 0) {
+    int status = 2;
+    if (weir_options_parse(&set, 1, argc - 1, argv + 1, &arguments) < 0)
         weir_log_error();
-        return weir_error_exit_status(weir_error());
-    }
-    int status = weir_serve(arguments.count ? arguments.items[0] : "tcp://127.0.0.1:8000", echo, NULL, &options);
+    else
+        status = weir_serve(arguments.count ? arguments.items[0] : "tcp://127.0.0.1:8000", echo, NULL, &options);
     weir_options_free(&set, 1, &arguments);
     return status;
 }
