@@ -25,6 +25,16 @@ struct weir__task {
     void (*function)(struct weir__task *task);
 };
 
+/* The calling thread's loop, and its clock as of its last events; NULL outside of loops. */
+extern _Thread_local weir_loop *weir__loop_here __attribute__((tls_model("initial-exec")));
+extern _Thread_local const int64_t *weir__clock_here __attribute__((tls_model("initial-exec")));
+
+/* The cached monotonic time of the calling thread's loop, or the clock outside of loops. */
+static inline int64_t weir__now(void)
+{
+    return weir__clock_here ? *weir__clock_here : weir__system()->monotonic();
+}
+
 struct weir__waiter;
 typedef _Atomic(struct weir__waiter *) weir__slot;
 
@@ -90,20 +100,50 @@ void weir__watch_init(struct weir__watch *watch, int fd);
  */
 int weir__watch_wait(struct weir__watch *watch, int direction, int64_t deadline, bool (*recheck)(void *), void *arg);
 
+/* Whether the caller's thread is the one that the watch's events come to. */
+static inline bool weir__watch_at_home(const struct weir__watch *watch)
+{
+    weir_loop *home = atomic_load_explicit(&watch->home, memory_order_relaxed);
+    return home && home == weir__loop_here;
+}
+
 /* Whether a call in that direction is worth trying before waiting: false only if it is known that it would say EAGAIN. */
-bool weir__watch_maybe_ready(const struct weir__watch *watch, int direction);
+static inline bool weir__watch_maybe_ready(const struct weir__watch *watch, int direction)
+{
+    return !weir__watch_at_home(watch) || (watch->ready & direction);
+}
 
 /* To be called when a call said EAGAIN: until the next event it would say it again. */
-void weir__watch_clear(struct weir__watch *watch, int direction);
+static inline void weir__watch_clear(struct weir__watch *watch, int direction)
+{
+    if (!weir__watch_at_home(watch))
+        return;
+    watch->ready &= (uint8_t)~direction;
+    if (direction == WEIR__READABLE)
+        watch->hangup = false;
+}
 
 /* To be called when a read of a stream got less than it asked for: until the next event there is nothing, unless it has ended. */
-void weir__watch_drained(struct weir__watch *watch);
+static inline void weir__watch_drained(struct weir__watch *watch)
+{
+    if (weir__watch_at_home(watch) && !watch->hangup && (watch->armed & WEIR__READABLE))
+        watch->ready &= (uint8_t)~WEIR__READABLE;
+}
 
 /*
  * Ends the registration, closes the descriptor (if `close_fd`), and calls watch->released (if set) when the memory may go:
  * at once where nothing was registered, else when the backend has confirmed. Any thread; nobody may be waiting.
  */
 void weir__watch_close(struct weir__watch *watch, bool close_fd);
+
+/*
+ * Fairness: a fiber whose calls never have to wait would keep its loop from all others. Each such call takes one off; at 0
+ * it calls weir__turn_over, which lets the others run and gives new ones, as does parking. Fails with ECANCELED if the fiber
+ * (or thread) was cancelled; errno is set, the sentence is the caller's to make.
+ */
+enum { WEIR__TURN = 16 };
+extern _Thread_local unsigned weir__turn_left __attribute__((tls_model("initial-exec")));
+int weir__turn_over(void);
 
 /* --- accepting, as a server does it: connections are pushed --- */
 
@@ -126,9 +166,6 @@ int weir__acceptor_start(struct weir__acceptor *acceptor);
 void weir__acceptor_stop(struct weir__acceptor *acceptor);
 
 /* --- loops --- */
-
-/* The cached monotonic time of the calling fiber's loop (as of its last event), or the clock outside of loops. */
-int64_t weir__now(void);
 
 /* Runs the task's function on the loop's thread, outside of fibers, soon. Any thread. `task` must live until then. */
 void weir__loop_post(weir_loop *loop, struct weir__task *task);

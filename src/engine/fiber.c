@@ -187,6 +187,7 @@ static void run_task(struct weir__task *task)
     if (fiber->state == WEIR__NEW)
         weir__list_push_back(&loop->fibers, &fiber->all);
     loop->running = fiber;
+    weir__turn_left = WEIR__TURN;
     enter(loop, fiber);
     loop->running = NULL;
     loop->on_park = NULL;
@@ -280,6 +281,17 @@ const char *weir_fiber_name(const weir_fiber *fiber)
     return fiber ? fiber->name : "thread";
 }
 
+/* Whether it has not been cancelled. */
+static bool let_others_run(struct weir_fiber *fiber)
+{
+    if (fiber->cancelled)
+        return false;
+    fiber->waiter.slot = NULL;
+    weir__loop_queue(fiber->loop, &fiber->task);
+    weir__fiber_leave(fiber);
+    return !fiber->cancelled;
+}
+
 int weir_yield(void)
 {
     struct weir_fiber *fiber = weir__fiber_running();
@@ -287,12 +299,19 @@ int weir_yield(void)
         sched_yield();
         return 0;
     }
-    if (fiber->cancelled)
-        return weir__fail_cancelled("yield", "");
-    fiber->waiter.slot = NULL;
-    weir__loop_queue(fiber->loop, &fiber->task);
-    weir__fiber_leave(fiber);
-    return fiber->cancelled ? weir__fail_cancelled("yield", "") : 0;
+    return let_others_run(fiber) ? 0 : weir__fail_cancelled("yield", "");
+}
+
+_Thread_local unsigned weir__turn_left = WEIR__TURN;
+
+int weir__turn_over(void)
+{
+    struct weir_fiber *fiber = weir__fiber_running();
+    weir__turn_left = WEIR__TURN;
+    if (fiber ? let_others_run(fiber) : !weir__thread_cancelled())
+        return 0;
+    errno = ECANCELED;
+    return -1;
 }
 
 int weir_sleep_until(int64_t deadline)

@@ -22,7 +22,8 @@ struct weir__waiter {
 /* A thread outside of fibers: it parks in poll(2), with this descriptor beside the one it waits for. */
 struct weir__thread {
     struct weir__waiter waiter;
-    int wake_fd;
+    int wake_fd;              /* -1: there was none to be had */
+    _Atomic uint64_t written; /* in its place */
     atomic_bool cancelled;
     bool waits_out; /* whatever happens: the wait it is in is not cancelled */
 };
@@ -94,6 +95,9 @@ void weir__fiber_leave(struct weir_fiber *fiber);
 
 /* A fiber's timer went off: it wakes if that was its deadline; otherwise the timer is set again. */
 void weir__fiber_timer(struct weir__timer *timer, void *arg);
+
+/* Whether the calling thread was cancelled, by weir__cancel_thread. */
+bool weir__thread_cancelled(void);
 
 /* Frees the memory of a fiber that has ended. */
 void weir__fiber_free(struct weir_fiber *fiber);

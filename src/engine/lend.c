@@ -24,8 +24,11 @@ struct weir__lent_pool {
     struct lent *free;               /* the loop's thread uses it without a lock */
     _Atomic(struct lent *) returned; /* by other threads */
     size_t made;
-    atomic_size_t references; /* the loop's, and one a buffer that is lent: the last to go frees the pool */
+    atomic_size_t references; /* the loop's, and one a buffer that was made: the last to go frees the pool */
 };
+
+/* In `returned` once the loop is gone: buffers that come back from other threads are freed by them. */
+static struct lent orphaned;
 
 static struct weir__lent_pool threads_pool = {.references = 1};
 static pthread_mutex_t threads_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -50,7 +53,7 @@ static struct weir__lent_pool *pool_of_loop(weir_loop *loop)
 
 static struct lent *take_large(struct weir__lent_pool *pool)
 {
-    if (!pool->free)
+    if (!pool->free && atomic_load_explicit(&pool->returned, memory_order_relaxed))
         pool->free = atomic_exchange(&pool->returned, NULL);
     struct lent *lent = pool->free;
     if (lent) {
@@ -60,6 +63,7 @@ static struct lent *take_large(struct weir__lent_pool *pool)
     if (pool->made == LARGE_IN_POOL || !(lent = make(WEIR__LENT_LARGE, pool)))
         return NULL;
     pool->made++;
+    atomic_fetch_add(&pool->references, 1);
     return lent;
 }
 
@@ -79,62 +83,71 @@ static struct lent *take(void)
 void *weir__lend(size_t *size)
 {
     struct lent *lent = take();
-    if (lent)
-        atomic_fetch_add_explicit(&lent->pool->references, 1, memory_order_relaxed);
-    else if (!(lent = make(WEIR__LENT_SMALL, NULL)))
+    if (!lent && !(lent = make(WEIR__LENT_SMALL, NULL)))
         return NULL;
     *size = lent->size;
     weir__sanitizer_unpoison(lent->bytes, lent->size);
     return lent->bytes;
 }
 
-static void free_list(struct lent *lent)
-{
-    while (lent) {
-        struct lent *next = lent->next;
-        weir__sanitizer_unpoison(lent->bytes, lent->size);
-        free(lent);
-        lent = next;
-    }
-}
-
 static void release_pool(struct weir__lent_pool *pool)
 {
-    if (atomic_fetch_sub(&pool->references, 1) != 1)
-        return;
-    free_list(pool->free);
-    free_list(atomic_exchange(&pool->returned, NULL));
-    free(pool);
+    if (atomic_fetch_sub(&pool->references, 1) == 1)
+        free(pool);
 }
 
-static void put_back(struct weir__lent_pool *pool, struct lent *lent)
+static void free_lent(struct weir__lent_pool *pool, struct lent *lent)
 {
-    weir_loop *loop = weir__loop_here;
-    if (loop && loop->lent == pool) {
-        lent->next = pool->free;
-        pool->free = lent;
-        return;
-    }
-    lent->next = atomic_load(&pool->returned);
-    while (!atomic_compare_exchange_weak(&pool->returned, &lent->next, lent))
-        ;
+    weir__sanitizer_unpoison(lent->bytes, lent->size);
+    free(lent);
+    release_pool(pool);
+}
+
+/* From a thread that is not the pool's. */
+static void put_back_from_afar(struct weir__lent_pool *pool, struct lent *lent)
+{
+    struct lent *newest = atomic_load(&pool->returned);
+    do {
+        if (newest == &orphaned) {
+            free_lent(pool, lent);
+            return;
+        }
+        lent->next = newest;
+    } while (!atomic_compare_exchange_weak(&pool->returned, &newest, lent));
 }
 
 void weir__lend_return(void *buffer)
 {
     struct lent *lent = (struct lent *)((char *)buffer - offsetof(struct lent, bytes));
     struct weir__lent_pool *pool = lent->pool;
+    weir_loop *loop = weir__loop_here;
     if (!pool) {
         free(lent);
         return;
     }
     weir__sanitizer_poison(lent->bytes, lent->size);
-    put_back(pool, lent);
-    release_pool(pool);
+    if (loop && loop->lent == pool) {
+        lent->next = pool->free;
+        pool->free = lent;
+    } else {
+        put_back_from_afar(pool, lent);
+    }
+}
+
+static void free_list(struct weir__lent_pool *pool, struct lent *lent)
+{
+    while (lent) {
+        struct lent *next = lent->next;
+        free_lent(pool, lent);
+        lent = next;
+    }
 }
 
 void weir__lent_pool_free(struct weir__lent_pool *pool)
 {
-    if (pool)
-        release_pool(pool);
+    if (!pool)
+        return;
+    free_list(pool, pool->free);
+    free_list(pool, atomic_exchange(&pool->returned, &orphaned));
+    release_pool(pool);
 }

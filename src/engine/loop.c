@@ -11,6 +11,7 @@
 enum { MAX_FIBERS = 1000000 };
 
 _Thread_local weir_loop *weir__loop_here;
+_Thread_local const int64_t *weir__clock_here;
 
 /* Every loop of the process, for debuggers. */
 static pthread_mutex_t loops_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -154,7 +155,8 @@ int weir_loop_once(weir_loop *loop, int64_t deadline)
     look_at_clock(loop);
     empty_inbox(loop);
     run_ready(loop);
-    if (await_events(loop, deadline) < 0)
+    bool nothing_left = !atomic_load(&loop->fiber_count) && !loop->holds;
+    if (await_events(loop, nothing_left ? WEIR_NOW : deadline) < 0)
         return -1;
     run_ready(loop);
     return (int)atomic_load(&loop->fiber_count);
@@ -256,6 +258,7 @@ weir_loop *weir_loop_new(const weir_loop_options *options)
         return NULL;
     }
     list_loop(loop);
+    weir__clock_here = &loop->now;
     return weir__loop_here = loop;
 }
 
@@ -279,11 +282,13 @@ void weir_loop_free(weir_loop *loop)
 {
     if (!loop)
         return;
-    /* Fibers unwind, and what they close is let go by the backend. */
-    while (atomic_load(&loop->fiber_count) || loop->closing) {
+    /*
+     * Fibers unwind, and what they close is let go by the backend. Cancelling comes last: one that has only now begun, and
+     * waits for what never comes, is among them.
+     */
+    for (run_ready(loop); atomic_load(&loop->fiber_count) || loop->closing; run_ready(loop)) {
         cancel_all(loop);
-        run_ready(loop);
-        if ((atomic_load(&loop->fiber_count) || loop->closing) && await_events(loop, WEIR_FOREVER) < 0)
+        if (await_events(loop, WEIR_FOREVER) < 0)
             break;
     }
     run_the_rest(loop);
@@ -297,18 +302,13 @@ void weir_loop_free(weir_loop *loop)
     weir__lent_pool_free(loop->lent);
     unlist_loop(loop);
     weir__loop_here = NULL;
+    weir__clock_here = NULL;
     weir__loop_release(loop);
 }
 
 weir_loop *weir_loop_self(void)
 {
     return weir__loop_here;
-}
-
-int64_t weir__now(void)
-{
-    weir_loop *loop = weir__loop_here;
-    return loop ? loop->now : weir__system()->monotonic();
 }
 
 void weir__on_park(void (*function)(void *arg), void *arg)

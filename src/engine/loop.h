@@ -47,7 +47,11 @@ struct weir_loop {
 #endif
 };
 
-extern _Thread_local weir_loop *weir__loop_here __attribute__((tls_model("initial-exec")));
+/* The calling thread's running fiber, NULL outside. */
+static inline struct weir_fiber *weir__fiber_running(void)
+{
+    return weir__loop_here ? weir__loop_here->running : NULL;
+}
 
 /* Puts a task at the end of the run queue; on the loop's thread. */
 static inline void weir__loop_queue(weir_loop *loop, struct weir__task *task)

@@ -11,6 +11,9 @@
 #define WAKE   (UINT64_C(1) << 32)
 #define CANCEL UINT64_C(1)
 
+/* How often a thread without a descriptor looks whether something was written to it. */
+#define BLIND_LOOK WEIR_MS(10)
+
 struct weir__waiter weir__finished;
 
 static pthread_key_t thread_key;
@@ -21,7 +24,8 @@ static void free_thread(void *value)
 {
     struct weir__thread *thread = value;
     thread_here = NULL;
-    weir__system()->close(thread->wake_fd);
+    if (thread->wake_fd >= 0)
+        weir__system()->close(thread->wake_fd);
     weir__error_free(thread->waiter.error);
     free(thread);
 }
@@ -31,7 +35,8 @@ static void after_fork(void)
 {
     if (!thread_here)
         return;
-    weir__system()->close(thread_here->wake_fd);
+    if (thread_here->wake_fd >= 0)
+        weir__system()->close(thread_here->wake_fd);
     thread_here->wake_fd = weir__system()->eventfd(0, EFD_CLOEXEC);
 }
 
@@ -52,7 +57,7 @@ static struct weir__thread *thread_self(void)
         return NULL;
     thread->waiter.kind = WEIR__THREAD;
     thread->wake_fd = weir__system()->eventfd(0, EFD_CLOEXEC);
-    if (thread->wake_fd < 0 || pthread_setspecific(thread_key, thread)) {
+    if (pthread_setspecific(thread_key, thread)) {
         if (thread->wake_fd >= 0)
             weir__system()->close(thread->wake_fd);
         free(thread);
@@ -87,13 +92,35 @@ bool weir__wait_begin(weir__slot *slot)
     return false;
 }
 
-/* What was written to the thread's descriptor; waits until there is something. Keeps errno. */
+/* --- what is written to a thread --- */
+
+/*
+ * A thread that could get no descriptor of its own (EMFILE) is written to in memory, and looks at it from time to time:
+ * it waits less well, but what it does does not fail.
+ */
+static bool is_blind(const struct weir__thread *thread)
+{
+    return thread->wake_fd < 0;
+}
+
+static uint64_t read_blind(struct weir__thread *thread)
+{
+    uint64_t written;
+    while ((written = atomic_exchange(&thread->written, 0)) == 0)
+        weir__system()->poll(NULL, 0, BLIND_LOOK);
+    return written;
+}
+
+/* What was written to the thread; waits until there is something. Keeps errno. */
 static uint64_t read_written(struct weir__thread *thread)
 {
     uint64_t written = 0;
     int saved = errno;
-    while (weir__system()->read(thread->wake_fd, &written, sizeof written) < 0 && errno == EINTR)
-        ;
+    if (is_blind(thread))
+        written = read_blind(thread);
+    else
+        while (weir__system()->read(thread->wake_fd, &written, sizeof written) < 0 && errno == EINTR)
+            ;
     errno = saved;
     return written;
 }
@@ -101,7 +128,10 @@ static uint64_t read_written(struct weir__thread *thread)
 static void write_to(struct weir__thread *thread, uint64_t number)
 {
     int saved = errno;
-    weir__system()->write(thread->wake_fd, &number, sizeof number);
+    if (is_blind(thread))
+        atomic_fetch_add(&thread->written, number);
+    else
+        weir__system()->write(thread->wake_fd, &number, sizeof number);
     errno = saved;
 }
 
@@ -175,6 +205,21 @@ static bool is_cancelled(struct weir__thread *thread)
     return atomic_load(&thread->cancelled) && !thread->waits_out;
 }
 
+/* Polls for a while; whether to go on. *ready is what poll(2) said. */
+static bool poll_on(struct weir__thread *thread, struct pollfd *descriptors, size_t count, int64_t deadline, int *ready)
+{
+    int64_t left = time_left(deadline);
+    bool cut_short = is_blind(thread) && (left < 0 || left > BLIND_LOOK);
+    *ready = weir__system()->poll(descriptors, count, cut_short ? BLIND_LOOK : left);
+    if (*ready < 0)
+        return errno == EINTR;
+    if (*ready == 0 && is_blind(thread) && atomic_load(&thread->written)) {
+        descriptors[0].revents = POLLIN;
+        *ready = 1;
+    }
+    return *ready == 0 && cut_short;
+}
+
 int weir__thread_park_several(weir__slot *slot, struct pollfd *descriptors, size_t count, int64_t deadline)
 {
     struct weir__thread *thread = thread_self();
@@ -182,9 +227,8 @@ int weir__thread_park_several(weir__slot *slot, struct pollfd *descriptors, size
     if (is_cancelled(thread))
         return give_up(slot, &thread->waiter, ECANCELED);
     int ready;
-    do
-        ready = weir__system()->poll(descriptors, count, time_left(deadline));
-    while (ready < 0 && errno == EINTR);
+    while (poll_on(thread, descriptors, count, deadline, &ready))
+        ;
     int number = ready == 0 ? ETIMEDOUT : errno;
     if (!withdraw(slot, &thread->waiter)) {
         absorb(&thread->waiter);
@@ -199,6 +243,11 @@ int weir__thread_park_several(weir__slot *slot, struct pollfd *descriptors, size
     }
     errno = number;
     return ready > 0 ? 0 : -1;
+}
+
+bool weir__thread_cancelled(void)
+{
+    return thread_here && atomic_load(&thread_here->cancelled);
 }
 
 void weir__cancel_thread(struct weir__waiter *waiter)

@@ -19,33 +19,6 @@ static weir__slot *slot_for(struct weir__watch *watch, int direction)
     return &watch->slot[direction == WEIR__WRITABLE];
 }
 
-/* Whether the caller's thread is the one that the watch's events come to. */
-static bool at_home(const struct weir__watch *watch)
-{
-    weir_loop *home = atomic_load_explicit(&watch->home, memory_order_relaxed);
-    return home && home == weir__loop_here;
-}
-
-bool weir__watch_maybe_ready(const struct weir__watch *watch, int direction)
-{
-    return !at_home(watch) || (watch->ready & direction);
-}
-
-void weir__watch_clear(struct weir__watch *watch, int direction)
-{
-    if (!at_home(watch))
-        return;
-    watch->ready &= (uint8_t)~direction;
-    if (direction == WEIR__READABLE)
-        watch->hangup = false;
-}
-
-void weir__watch_drained(struct weir__watch *watch)
-{
-    if (at_home(watch) && !watch->hangup && (watch->armed & WEIR__READABLE))
-        watch->ready &= (uint8_t)~WEIR__READABLE;
-}
-
 void weir__watch_event(struct weir__watch *watch, int directions, bool hangup)
 {
     if (watch->foreign) {
@@ -67,7 +40,7 @@ void weir__watch_event(struct weir__watch *watch, int directions, bool hangup)
 static int home_wait(weir_loop *loop, struct weir__watch *watch, int direction, int64_t deadline,
                      bool (*recheck)(void *), void *arg)
 {
-    if (loop->backend->watch(loop, watch, direction) < 0)
+    if (!(watch->armed & direction) && loop->backend->watch(loop, watch, direction) < 0)
         return -1;
     weir__slot *slot = slot_for(watch, direction);
     if (!weir__wait_begin(slot))

@@ -54,7 +54,7 @@ struct weir__side {
     atomic_bool news;         /* something that the waiter must look at has changed */
     _Atomic int64_t deadline; /* weir_set_deadline */
     int64_t call_deadline;    /* of the call in progress: weir_set_timeout */
-    int64_t progress;         /* when bytes went last, or a write began to wait */
+    _Atomic int64_t progress; /* when bytes went last, or a write began to wait */
     bool stalled;             /* a write: it has waited since it began */
     uint64_t bytes;
 };
@@ -103,6 +103,9 @@ static inline struct weir__side *weir__conn_side(weir_conn *conn, int direction)
 /* What a call finds that is not free to go on at once: somebody else in it, an abort, a time bound. 0 or -1. */
 int weir__conn_enter_bound(weir_conn *conn, int direction, bool busy, const char *step);
 
+/* Lets others run who share the caller's loop. 0, or -1 with ECANCELED. */
+int weir__conn_turn_over(weir_conn *conn, const char *step);
+
 /*
  * Begins a call of that direction: 0, or -1 with EBUSY, ECONNABORTED, ETIMEDOUT if its deadline has passed. leave ends it,
  * in any case after a 0. Inline, as the next two: each byte received and sent goes by here.
@@ -110,6 +113,8 @@ int weir__conn_enter_bound(weir_conn *conn, int direction, bool busy, const char
 static inline int weir__conn_enter(weir_conn *conn, int direction, const char *step)
 {
     struct weir__side *side = weir__conn_side(conn, direction);
+    if (--weir__turn_left == 0 && weir__conn_turn_over(conn, step) < 0)
+        return -1;
     bool busy = atomic_exchange_explicit(&side->busy, true, memory_order_acquire);
     if (busy || atomic_load_explicit(&conn->bound, memory_order_relaxed))
         return weir__conn_enter_bound(conn, direction, busy, step);

@@ -51,6 +51,15 @@ static int check_entry(weir_conn *conn, struct weir__side *side, const char *ste
     return 0;
 }
 
+int weir__conn_turn_over(weir_conn *conn, const char *step)
+{
+    char name[WEIR_ADDRESS_TEXT];
+    if (weir__turn_over() == 0)
+        return 0;
+    conn->failure = WEIR__FAILURE_CANCELLED;
+    return weir__fail_cancelled(step, weir__conn_name(conn, name, sizeof name));
+}
+
 int weir__conn_enter_bound(weir_conn *conn, int direction, bool busy, const char *step)
 {
     struct weir__side *side = weir__conn_side(conn, direction);
@@ -69,7 +78,7 @@ int weir__conn_enter_bound(weir_conn *conn, int direction, bool busy, const char
 
 void weir__conn_progress(weir_conn *conn, int direction, size_t bytes)
 {
-    weir__conn_side(conn, direction)->progress = weir__now();
+    atomic_store_explicit(&weir__conn_side(conn, direction)->progress, weir__now(), memory_order_relaxed);
     _Atomic uint64_t *moved = conn->limits->moved[direction == WEIR__WRITABLE];
     if (!moved)
         return;
@@ -85,7 +94,7 @@ static void note_stall(struct weir__side *side, int direction)
     if (direction != WEIR__WRITABLE || side->stalled)
         return;
     side->stalled = true;
-    side->progress = weir__now();
+    atomic_store_explicit(&side->progress, weir__now(), memory_order_relaxed);
 }
 
 /* --- bounds --- */
@@ -101,6 +110,12 @@ static void sooner(struct bound *bound, int64_t deadline, enum weir__conn_failur
         *bound = (struct bound){deadline, failure};
 }
 
+/* Each direction looks at the other's too. */
+static int64_t progress_of(const struct weir__side *side)
+{
+    return atomic_load_explicit(&side->progress, memory_order_relaxed);
+}
+
 static struct bound bound_of(weir_conn *conn, int direction)
 {
     struct weir__side *side = weir__conn_side(conn, direction);
@@ -109,9 +124,9 @@ static struct bound bound_of(weir_conn *conn, int direction)
     if (!conn->limits)
         return bound;
     if (direction == WEIR__WRITABLE) {
-        sooner(&bound, add(side->progress, conn->limits->write), WEIR__FAILURE_WRITE);
+        sooner(&bound, add(progress_of(side), conn->limits->write), WEIR__FAILURE_WRITE);
     } else {
-        int64_t sent = conn->side[1].progress, received = side->progress;
+        int64_t sent = progress_of(&conn->side[1]), received = progress_of(side);
         sooner(&bound, add(sent > received ? sent : received, conn->limits->idle), WEIR__FAILURE_IDLE);
         if (conn->message_end)
             sooner(&bound, conn->message_end, WEIR__FAILURE_MESSAGE);
