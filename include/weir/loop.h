@@ -35,7 +35,8 @@ WEIR_API void weir_loop_free(weir_loop *loop);
 WEIR_API int weir_loop_run(weir_loop *loop);
 
 /*
- * Runs what is runnable, then waits for events until `deadline` at the latest, then runs what they woke.
+ * Runs what is runnable, then waits for events until `deadline` at the latest (not at all if no fiber is left), then runs
+ * what they woke.
  * Returns the number of fibers that are left, or -1. For embedding: with WEIR_NOW whenever weir_loop_fd is readable
  * or weir_loop_deadline has passed.
  */
