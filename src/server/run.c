@@ -16,6 +16,7 @@ struct watch_over {
     const struct weir__run *run;
     weir_signals *signals;
     bool stopping;
+    int result;
 };
 
 int64_t weir__drain_deadline(const struct weir__run *run, const weir_server *server)
@@ -114,31 +115,40 @@ static int wait_for_servers(void *arg)
     for (size_t i = 0; i < over->run->count; i++)
         weir__server_wait(over->run->servers[i], WEIR_FOREVER, false);
     if (!signals)
-        return -1;
+        return 0;
     weir_cancel_fiber(signals);
-    return weir_join(signals, NULL, WEIR_FOREVER);
+    over->result = weir_join(signals, NULL, WEIR_FOREVER);
+    return 0;
 }
 
-/* The loop has nothing but the two fibers above: epoll is as good as any and asks for no memory. */
-static int watch_over(const struct weir__run *run, weir_signals *signals)
+static int watch_over(const struct weir__run *run, weir_signals *signals, weir_loop *loop)
 {
-    struct watch_over over = {.run = run, .signals = signals};
-    weir_loop_options options = {.size = sizeof options, .backend = WEIR_BACKEND_EPOLL};
-    return weir_run(wait_for_servers, &over, &options);
+    struct watch_over over = {.run = run, .signals = signals, .result = -1};
+    weir_fiber_options options = {.size = sizeof options, .name = "main", .detached = true};
+    if (!weir_spawn(wait_for_servers, &over, &options) || weir_loop_run(loop) < 0)
+        return -1;
+    return over.result;
 }
 
+/*
+ * The loop has nothing but the two fibers above: epoll is as good as any and asks for no memory. It is made before anybody
+ * can connect: the first clients may take every descriptor there is.
+ */
 int weir__run_process(const struct weir__run *run)
 {
-    weir_signals *signals = take_signals(run);
+    weir_loop_options options = {.size = sizeof options, .backend = WEIR_BACKEND_EPOLL};
     int result = -1;
+    weir_signals *signals = take_signals(run);
     if (!signals)
         return -1;
-    if (start_servers(run) == 0) {
+    weir_loop *loop = weir_loop_new(&options);
+    if (loop && start_servers(run) == 0) {
         weir__tell_ready(run);
-        result = watch_over(run, signals);
+        result = watch_over(run, signals, loop);
     }
     if (result < 0)
         give_up(run);
+    weir_loop_free(loop);
     weir_signals_free(signals);
     return result;
 }
