@@ -1,5 +1,4 @@
 /* A server with limits of its own and a clean stop: a client that says "stop" ends it, and the others may finish. */
-#include <stdio.h>
 #include <string.h>
 #include <weir/weir.h>
 
@@ -14,12 +13,6 @@ static void serve(weir_conn *client, void *server)
     }
 }
 
-static void tell_where(const weir_server *server)
-{
-    for (size_t i = 0; i < weir_server_count(server); i++)
-        weir_log(WEIR_LOG_INFO, "limits on %s", weir_server_endpoint(server, i));
-}
-
 static void tell_counters(const weir_server *server)
 {
     char text[500];
@@ -32,15 +25,14 @@ int main(void)
 {
     weir_server *server = weir_server_new(WEIR_OPTIONS(weir_server_options, .name = "limits", .max_connections = 50,
                                                        .idle_timeout = WEIR_S(30), .message_timeout = WEIR_S(5)));
-    if (!server || weir_server_add(server, "tcp://127.0.0.1:8000", serve, server) < 0 ||
-        weir_server_add(server, "unix:/tmp/weir-limits.socket", serve, server) < 0 || weir_server_start(server) < 0) {
+    int result = -1;
+    if (server && weir_server_add(server, "tcp://127.0.0.1:8000", serve, server) == 0 &&
+        weir_server_add(server, "unix:/tmp/weir-limits.socket", serve, server) == 0)
+        result = weir_run_servers(&server, 1, NULL);
+    if (result < 0)
         weir_log_error();
-        weir_server_free(server);
-        return 1;
-    }
-    tell_where(server);
-    weir_server_wait(server, WEIR_FOREVER);
-    tell_counters(server);
+    else
+        tell_counters(server);
     weir_server_free(server);
-    return 0;
+    return result < 0;
 }

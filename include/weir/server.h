@@ -128,7 +128,8 @@ typedef struct weir_run_options {
 
 /*
  * The same for servers that the caller has made and added endpoints to: prepares the process, starts them, runs until a
- * signal, drains, leaves the servers to the caller. Returns 0, or -1 with an error. Call it from main, before other threads start.
+ * signal or until they have been stopped, drains, leaves the servers to the caller. Returns 0, or -1 with an error. Call it
+ * from main, before other threads start.
  */
 WEIR_API int weir_run_servers(weir_server *const *servers, size_t count, const weir_run_options *options);
 
