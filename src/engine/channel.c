@@ -12,7 +12,9 @@ weir_channel *weir_channel_new(size_t item_size, size_t capacity)
 {
     size_t bytes;
     weir_channel *channel = NULL;
-    if (!__builtin_mul_overflow(item_size, capacity, &bytes) && bytes < SIZE_MAX - sizeof *channel)
+    /* A select of the most cases has a copy of an item for each. */
+    if (item_size < SIZE_MAX / (2 * WEIR__SELECT_MOST) && !__builtin_mul_overflow(item_size, capacity, &bytes) &&
+        bytes < SIZE_MAX - sizeof *channel)
         channel = malloc(sizeof *channel + bytes);
     if (!channel) {
         weir__fail_memory("channel");
@@ -68,26 +70,26 @@ bool weir__channel_try_send(weir_channel *channel, const void *item, int *error)
         return true;
     struct weir__node *receiver = claim(&channel->receivers, 0);
     if (receiver) {
-        memcpy(receiver->item, item, channel->item_size);
+        weir__channel_copy(channel, receiver->item, item);
         complete(receiver);
         return true;
     }
     if (channel->count == channel->capacity)
         return false;
-    memcpy(place(channel, channel->count++), item, channel->item_size);
+    weir__channel_copy(channel, place(channel, channel->count++), item);
     return true;
 }
 
 /* Takes the oldest item out of the ring; the oldest sender's takes the place that has become free. */
 static void take_first(weir_channel *channel, void *item)
 {
-    memcpy(item, place(channel, 0), channel->item_size);
+    weir__channel_copy(channel, item, place(channel, 0));
     channel->first = (channel->first + 1) % channel->capacity;
     channel->count--;
     struct weir__node *sender = claim(&channel->senders, 0);
     if (!sender)
         return;
-    memcpy(place(channel, channel->count++), sender->item, channel->item_size);
+    weir__channel_copy(channel, place(channel, channel->count++), sender->item);
     complete(sender);
 }
 
@@ -100,7 +102,7 @@ bool weir__channel_try_receive(weir_channel *channel, void *item, int *error)
     }
     struct weir__node *sender = claim(&channel->senders, 0);
     if (sender) {
-        memcpy(item, sender->item, channel->item_size);
+        weir__channel_copy(channel, item, sender->item);
         complete(sender);
         return true;
     }

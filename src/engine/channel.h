@@ -3,6 +3,7 @@
 #define WEIR_ENGINE_CHANNEL_H
 
 #include <pthread.h>
+#include <string.h>
 #include <weir/channel.h>
 
 #include "base/list.h"
@@ -39,6 +40,13 @@ struct weir__node {
     struct weir__foreign *foreign; /* READABLE, WRITABLE in a fiber */
     char *item;                    /* a copy of what is sent, room for what is received */
 };
+
+/* Copies an item; it may be empty, and memcpy(3) wants pointers even then. */
+static inline void weir__channel_copy(const weir_channel *channel, void *to, const void *from)
+{
+    if (channel->item_size)
+        memcpy(to, from, channel->item_size);
+}
 
 /* Tries to send, or receive, without waiting; with the channel's lock held. False: it would wait. *error: 0 or EPIPE. */
 bool weir__channel_try_send(weir_channel *channel, const void *item, int *error);

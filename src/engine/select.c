@@ -138,7 +138,7 @@ static void enqueue(struct weir__group *group, const struct weir__select_case *c
         struct weir__node *node = &group->nodes[i];
         const struct weir__select_case *one = &cases[i];
         if (one->kind == WEIR_CASE_SEND) {
-            memcpy(node->item, one->item, one->channel->item_size);
+            weir__channel_copy(one->channel, node->item, one->item);
             weir__list_push_back(&one->channel->senders, &node->link);
         } else if (one->kind == WEIR_CASE_RECEIVE) {
             weir__list_push_back(&one->channel->receivers, &node->link);
@@ -271,7 +271,7 @@ static int outcome(struct weir__group *group, struct weir__select_case *cases)
     struct weir__select_case *one = &cases[chosen];
     one->error = group->error;
     if (one->kind == WEIR_CASE_RECEIVE && !one->error)
-        memcpy(one->item, group->nodes[chosen].item, one->channel->item_size);
+        weir__channel_copy(one->channel, one->item, group->nodes[chosen].item);
     return chosen;
 }
 

@@ -23,16 +23,14 @@
 
 #include "engine/sanitizer.h"
 
+static inline void check_failed(const char *file, int line, const char *condition)
+{
+    fprintf(stderr, "%s:%d: %s does not hold (errno %d: %s)\n", file, line, condition, errno, strerror(errno));
+    abort();
+}
+
 /* cmocka's assertions jump out of the stack that they are on, which only a test's own function may do. */
-#define check(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            int number = errno;                                                                                        \
-            fprintf(stderr, "%s:%d: %s does not hold (errno %d: %s)\n", __FILE__, __LINE__, #condition, number,        \
-                    strerror(number));                                                                                 \
-            abort();                                                                                                   \
-        }                                                                                                              \
-    } while (0)
+#define check(condition) ((condition) ? (void)0 : check_failed(__FILE__, __LINE__, #condition))
 
 static inline bool in_valgrind(void)
 {
