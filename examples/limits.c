@@ -27,7 +27,7 @@ int main(void)
                                                        .idle_timeout = WEIR_S(30), .message_timeout = WEIR_S(5)));
     int result = -1;
     if (server && weir_server_add(server, "tcp://127.0.0.1:8000", serve, server) == 0 &&
-        weir_server_add(server, "unix:/tmp/weir-limits.socket", serve, server) == 0)
+        weir_server_add(server, "unix:limits.socket", serve, server) == 0)
         result = weir_run_servers(&server, 1, NULL);
     if (result < 0)
         weir_log_error();
