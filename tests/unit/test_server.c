@@ -9,8 +9,10 @@ static void its_clients_are_served(void **state)
 {
     weir_server_options options = options_of(state);
     weir_server *server = weir_server_new(&options);
+    char endpoint[64];
+    snprintf(endpoint, sizeof endpoint, "unix:@weir-test-server-%d", (int)getpid());
     check(weir_server_add(server, "tcp://:0", echo, NULL) == 0);
-    check(weir_server_add(server, "unix:@weir-test-server", echo, NULL) == 0);
+    check(weir_server_add(server, endpoint, echo, NULL) == 0);
     check(weir_server_count(server) == (has_ipv6() ? 3 : 2));
     check(weir_server_endpoint(server, weir_server_count(server)) == NULL);
     check(weir_server_start(server) == 0);

@@ -84,11 +84,15 @@ static void one_that_is_too_long_is_cut_and_marked(void **state)
 {
     static char large[100000];
     weir_server_options options = options_of(state);
-    weir_server *server = datagram_server(&options, "unix:@weir-test-datagrams?type=datagram", note_truncated, NULL);
-    int fd = plain_bound(SOCK_DGRAM, "@weir-test-datagrams-client");
+    char name[64], endpoint[100];
+    snprintf(name, sizeof name, "@weir-test-datagrams-%d", (int)getpid());
+    snprintf(endpoint, sizeof endpoint, "unix:%s?type=datagram", name);
+    weir_server *server = datagram_server(&options, endpoint, note_truncated, NULL);
+    weir_address to = address_of(name);
+    snprintf(name, sizeof name, "@weir-test-client-%d", (int)getpid());
+    int fd = plain_bound(SOCK_DGRAM, name);
     int size = 400000;
     char got[8];
-    weir_address to = address_of("@weir-test-datagrams");
     check(fd >= 0);
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     cut_length = 0;
