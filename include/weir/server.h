@@ -15,10 +15,14 @@ typedef void weir_stream_handler(weir_conn *conn, void *arg);
 /* Serves one datagram, valid until it returns; weir_reply answers it. */
 typedef void weir_datagram_handler(const weir_datagram *datagram, void *arg);
 
+/*
+ * How the clients of streams are served at once. Datagrams are served in fibers whatever the model: one after the other, in
+ * the order they came, except that a handler which parks lets the next begin (not in the iterative model).
+ */
 typedef enum weir_model {
     WEIR_MODEL_FIBER,     /* a fiber per client, on one loop per worker thread */
     WEIR_MODEL_THREAD,    /* a thread per client */
-    WEIR_MODEL_ITERATIVE, /* one client after the other */
+    WEIR_MODEL_ITERATIVE, /* one client after the other, for each worker */
 } weir_model;
 
 /*
@@ -31,7 +35,7 @@ typedef struct weir_server_options {
     weir_backend backend;
     const char *name;        /* in logs and of its fibers; default the program's */
     const char *scheme;      /* the scheme of short endpoints; default "tcp" */
-    int64_t max_connections; /* at once; default 90 % of the descriptor limit: beyond it accepting pauses */
+    int64_t max_connections; /* at once, then accepting pauses; default 90 % of the descriptor limit (threads: 45 %) */
     int64_t max_per_address; /* at once from one address (IPv6: /64), more are closed; default 100; loopback exempt */
     int64_t idle_timeout;    /* nothing either way; default 5 min */
     int64_t write_timeout;   /* the client takes no output; default 1 min */
