@@ -49,6 +49,13 @@ static size_t sent_bytes(const struct mmsghdr *messages, int count)
     return bytes;
 }
 
+/* Whether the socket is full, and not just the queue of one receiver, which is what EAGAIN means of a Unix socket. */
+static bool is_full(const struct mmsghdr *message, int error)
+{
+    const struct sockaddr *to = message->msg_hdr.msg_name;
+    return error == ENOBUFS || (error == EAGAIN && to->sa_family != AF_UNIX);
+}
+
 /* sendmmsg stops at the first that cannot be sent, and says why when that is the first it is asked for. */
 void weir__outbox_flush(struct weir__outbox *outbox)
 {
@@ -61,7 +68,7 @@ void weir__outbox_flush(struct weir__outbox *outbox)
         if (result > 0) {
             bytes += sent_bytes(next, result);
             sent += (unsigned)result;
-        } else if (errno == EAGAIN || errno == ENOBUFS) {
+        } else if (is_full(next, errno)) {
             failed = outbox->count - sent;
         } else if (errno != EINTR) {
             failed++;

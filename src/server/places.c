@@ -4,12 +4,15 @@
 #include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/fiber.h>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "server/inherited.h"
 #include "server/own.h"
 #include "server/server.h"
+
+#define LONGEST_PAUSE WEIR_MS(80)
 
 /* --- one place --- */
 
@@ -133,6 +136,21 @@ static int check_kind(const weir_endpoint *endpoint, const struct weir__place *l
                      endpoint->datagram ? "the handler is one for streams" : "the handler is one for datagrams");
 }
 
+/*
+ * The kernel takes apart the rings of a process that was killed after its end, and its sockets with them: for some
+ * milliseconds they are still there. Whoever is started in its place waits for that; what is held for longer is held.
+ */
+static int listen_at(const weir_server *server, const weir_endpoint *endpoint, struct weir__listen_socket *sockets)
+{
+    for (int64_t pause = WEIR_MS(10);; pause *= 2) {
+        int count = weir__listen_sockets(endpoint, &server->options.listen, sockets, WEIR__LISTEN_MOST);
+        if (count >= 0 || errno != EADDRINUSE || pause > LONGEST_PAUSE)
+            return count;
+        if (weir_sleep(pause) < 0)
+            return weir__fail_cancelled("listen", endpoint->text);
+    }
+}
+
 int weir__places_add(weir_server *server, const char *text, const struct weir__place *like)
 {
     const char *scheme = server->scheme ? server->scheme : like->datagram ? "udp" : "tcp";
@@ -143,7 +161,7 @@ int weir__places_add(weir_server *server, const char *text, const struct weir__p
     int count = weir__inherited_take(&endpoint, sockets, WEIR__LISTEN_MOST);
     bool inherited = count > 0;
     if (!inherited)
-        count = weir__listen_sockets(&endpoint, &server->options.listen, sockets, WEIR__LISTEN_MOST);
+        count = listen_at(server, &endpoint, sockets);
     if (count < 0)
         return -1;
     size_t before = server->place_count;
