@@ -190,4 +190,7 @@ void weir__lend_return(void *buffer);
 /* Stack overflow: installs a SIGSEGV handler that names the fiber and passes on every other fault. */
 int weir__catch_overflow(void);
 
+/* In a thread with fibers: the same for them, if the process has asked for it at all. */
+void weir__catch_overflow_here(void);
+
 #endif

@@ -46,11 +46,14 @@ static void on_fault(int signal, siginfo_t *info, void *context)
         raise(signal);
 }
 
+static atomic_bool installed;
+
 static void install(void)
 {
     struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     sigemptyset(&action.sa_mask);
     sigaction(SIGSEGV, &action, &previous);
+    installed = true;
 }
 
 /* Each thread needs a stack for the handler, since the one that overflowed has no room. It lives as long as the thread. */
@@ -73,4 +76,10 @@ int weir__catch_overflow(void)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, install);
     return give_alternate_stack();
+}
+
+void weir__catch_overflow_here(void)
+{
+    if (installed)
+        give_alternate_stack();
 }

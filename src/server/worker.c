@@ -113,6 +113,7 @@ void *weir__worker_run(void *arg)
     weir__server_here = server;
     weir__system_here = server->system;
     pthread_setname_np(pthread_self(), "weir-worker");
+    weir__catch_overflow_here();
     weir_loop *loop = make_loop(server);
     bool whole = loop && spawn_keeper(worker);
     if (wait_for_others(server, whole ? 0 : errno) && whole) {

@@ -196,6 +196,34 @@ static void a_signal_reloads_it(void **state)
     check(status_of(&program) == 0);
 }
 
+static volatile bool deeper = true;
+
+static int go_deeper(volatile char *above)
+{
+    volatile char piece[1024];
+    piece[0] = *above;
+    return (deeper ? go_deeper(piece) : 0) + piece[0];
+}
+
+static void overflowing(weir_conn *conn, void *arg)
+{
+    char byte = 0;
+    (void)arg;
+    if (weir_recv(conn, &byte, 1) == 1)
+        go_deeper(&byte);
+}
+
+static void a_handler_whose_stack_overflows_is_named(void **state)
+{
+    (void)state;
+    struct program program = start_ready(&(struct plan){.handler = overflowing});
+    int fd = client(&program);
+    check(send(fd, "x", 1, MSG_NOSIGNAL) == 1);
+    check(says(&program, "stack overflow in the handler of fiber \"test\""));
+    check(status_of(&program) != 0);
+    close(fd);
+}
+
 static void stopper(weir_conn *conn, void *arg)
 {
     (void)conn;
@@ -527,6 +555,7 @@ int main(void)
         cmocka_unit_test(a_signal_shows_the_counters),
         cmocka_unit_test(a_signal_reloads_it),
         cmocka_unit_test(a_handler_may_end_it),
+        cmocka_unit_test(a_handler_whose_stack_overflows_is_named),
         cmocka_unit_test(no_sigpipe_ends_it),
         cmocka_unit_test(a_port_that_is_taken_is_told),
         cmocka_unit_test(the_ready_descriptor_is_written_to_and_closed),
