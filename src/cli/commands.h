@@ -92,4 +92,7 @@ extern const struct option_section serve_sections[], run_sections[], ask_section
 /* `weir --version`, on stdout. Returns an exit status. */
 int print_version(void);
 
+/* The program as it was called, argv[0]: what a line to try must begin with. */
+extern const char *called_as;
+
 #endif

@@ -10,6 +10,8 @@
 #include "page.h"
 #include "suggest.h"
 
+const char *called_as = "weir";
+
 /*
  * Whoever started us may have closed the standard descriptors; the first socket would then become our stdout. Each is
  * filled with /dev/null opened to read: reading it is an end, and writing to it still fails with EBADF.
@@ -62,6 +64,8 @@ int main(int argc, char **argv)
     if (fill_standard_descriptors() < 0)
         return STATUS_NETWORK;
     signal(SIGPIPE, SIG_IGN);
+    if (argc > 0)
+        called_as = argv[0];
     if (services_register() < 0)
         return failed();
     return dispatch(argc, argv);

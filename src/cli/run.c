@@ -1,5 +1,6 @@
 /* weir run: every service on its default endpoints, in one process. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,24 @@ struct run {
     weir_server **servers; /* theirs, side by side */
 };
 
+/* A line to try a service, its %w and %s filled in; cut where it does not fit. */
+static void fill_in(const char *line, const char *endpoint, char *text, size_t size)
+{
+    FILE *out = fmemopen(text, size, "w");
+    if (!out)
+        return;
+    for (; *line; line++) {
+        bool program = line[0] == '%' && line[1] == 'w', place = line[0] == '%' && line[1] == 's';
+        if (!program && !place) {
+            fputc(*line, out);
+            continue;
+        }
+        fputs(program ? called_as : endpoint, out);
+        line++;
+    }
+    fclose(out);
+}
+
 /* The lines to try what serves, one a service, under the lines that say where it listens. */
 static void print_lines_to_try(void *arg)
 {
@@ -26,9 +45,11 @@ static void print_lines_to_try(void *arg)
     for (size_t i = 0; i < run->count; i++) {
         const char *line = run->servings[i].service->try_line;
         const char *endpoint = weir_server_endpoint(run->servers[i], 0);
-        const char *place = line ? strstr(line, "%s") : NULL;
-        if (place && endpoint)
-            weir_log(WEIR_LOG_INFO, "try: %.*s%s%s", (int)(place - line), line, endpoint, place + 2);
+        char text[1024] = "";
+        if (!line || !endpoint)
+            continue;
+        fill_in(line, endpoint, text, sizeof text);
+        weir_log(WEIR_LOG_INFO, "try: %s", text);
     }
 }
 
