@@ -55,7 +55,7 @@ static void pause_at_limit(struct weir__gate *gate)
 static void pause_for_resources(struct weir__gate *gate, int error)
 {
     weir__count(gate->worker->counters, refused_resources, 1);
-    weir__log_resources(gate->worker->server, error);
+    weir__log_resources(gate->worker->server, "accepting pauses", error);
     pause_gate(gate, weir__now() + gate->backoff);
     gate->backoff = gate->backoff * 2 < LONGEST_PAUSE ? gate->backoff * 2 : LONGEST_PAUSE;
 }
@@ -96,7 +96,7 @@ static void admit(struct weir__gate *gate, int fd)
     if (weir__client_begin(gate->worker, gate->place, fd, key) == 0)
         return;
     weir__count(gate->worker->counters, refused_resources, 1);
-    weir__log_resources(gate->worker->server, errno);
+    weir__log_resources(gate->worker->server, "a client was closed", errno);
     weir__addresses_give(&gate->worker->server->addresses, key);
     weir__slot_give(gate->worker->server);
 }

@@ -80,12 +80,12 @@ void weir__log_limit(weir_server *server)
                  server->name, (long long)server->max_connections, (long long)times);
 }
 
-void weir__log_resources(weir_server *server, int error)
+void weir__log_resources(weir_server *server, const char *consequence, int error)
 {
     int64_t times;
     errno = error;
     if (due(&server->resources_line, &times))
-        weir_log(WEIR_LOG_WARNING, "%s: accept: %m: accepting pauses (%lld times)", server->name, (long long)times);
+        weir_log(WEIR_LOG_WARNING, "%s: %m: %s (%lld times)", server->name, consequence, (long long)times);
 }
 
 void weir__log_address(weir_server *server, const weir_address *address)

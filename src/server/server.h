@@ -190,9 +190,9 @@ void weir__paused(weir_server *server, int change);
 /* Whether accepting failed for want of something that comes back: descriptors, memory. */
 bool weir__is_want_of_resources(int error);
 
-/* One line, rarely: that accepting has paused. */
+/* One line, rarely: what a limit has led to. */
 void weir__log_limit(weir_server *server);
-void weir__log_resources(weir_server *server, int error);
+void weir__log_resources(weir_server *server, const char *consequence, int error);
 void weir__log_address(weir_server *server, const weir_address *address);
 
 #endif
