@@ -56,7 +56,7 @@ WEIR_API int weir_yield(void);
 /* Waits for `duration` nanoseconds. Parks. Returns 0, or -1 with ECANCELED. */
 WEIR_API int weir_sleep(int64_t duration);
 
-/* Waits until the monotonic clock reaches `deadline`. Parks. Returns 0, or -1 with ECANCELED. */
+/* Waits until the monotonic clock reaches `deadline`; one that has passed is a weir_yield. Parks. Returns 0, or -1 with ECANCELED. */
 WEIR_API int weir_sleep_until(int64_t deadline);
 
 /* The calling fiber; NULL outside of fibers. */

@@ -33,6 +33,12 @@ struct weir__backend {
     /* Ends what is registered. Returns true if it is over at once; else weir__watch_released is called when it is. */
     bool (*unwatch)(weir_loop *loop, struct weir__watch *watch);
 
+    /*
+     * Has the kernel let go of what was unwatched, as far as that needs no waiting: until then it would hold a socket that
+     * was closed, with its address. NULL where unwatching is always over at once.
+     */
+    void (*let_go)(weir_loop *loop);
+
     int (*accept)(weir_loop *loop, struct weir__acceptor *acceptor);
     void (*accept_stop)(weir_loop *loop, struct weir__acceptor *acceptor);
 

@@ -175,6 +175,11 @@ static bool uring_unwatch(weir_loop *loop, struct weir__watch *watch)
     return watch->armed == 0;
 }
 
+static void uring_let_go(weir_loop *loop)
+{
+    io_uring_submit_and_get_events(ring_of(loop));
+}
+
 static int uring_accept(weir_loop *loop, struct weir__acceptor *acceptor)
 {
     struct io_uring_sqe *sqe = try_entry(ring_of(loop));
@@ -313,6 +318,7 @@ const struct weir__backend weir__backend_uring = {
     .pending = uring_pending,
     .watch = uring_watch,
     .unwatch = uring_unwatch,
+    .let_go = uring_let_go,
     .accept = uring_accept,
     .accept_stop = uring_accept_stop,
     .wait = uring_wait,

@@ -319,6 +319,9 @@ int weir_sleep_until(int64_t deadline)
     struct weir_fiber *fiber = weir__fiber_running();
     weir__slot threads_own = NULL;
     weir__slot *slot = fiber ? &fiber->own : &threads_own;
+    /* A fiber that sleeps for no time, again and again, must not keep the others from running. */
+    if (fiber && deadline <= fiber->loop->now)
+        return let_others_run(fiber) ? 0 : weir__fail_cancelled("sleep", "");
     if (!weir__wait_begin(slot))
         return weir__fail_memory("sleep");
     int saved = errno;

@@ -4,11 +4,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined __x86_64__ || defined __aarch64__
+#ifndef WEIR__UCONTEXT
 void weir__context_boot(void);
 #endif
 
-#if defined __x86_64__
+#if defined __x86_64__ && !defined WEIR__UCONTEXT
 
 /* As in switch_x86_64.S. */
 struct frame {
@@ -33,7 +33,7 @@ void weir__context_make(struct weir__context *context, void *stack, size_t size,
     context->stack_pointer = frame;
 }
 
-#elif defined __aarch64__
+#elif defined __aarch64__ && !defined WEIR__UCONTEXT
 
 /* As in switch_aarch64.S. */
 struct frame {

@@ -9,12 +9,16 @@
 
 #include <stddef.h>
 
-#if defined __x86_64__ || defined __aarch64__
+/* WEIR__UCONTEXT may be defined from outside, to test on any machine what is used where there is no assembly. */
+#if !defined WEIR__UCONTEXT && !defined __x86_64__ && !defined __aarch64__
+#define WEIR__UCONTEXT 1
+#endif
+
+#ifndef WEIR__UCONTEXT
 struct weir__context {
     void *stack_pointer; /* of the stopped flow; its registers lie there in the order of the assembly file */
 };
 #else
-#define WEIR__UCONTEXT 1
 #include <ucontext.h>
 struct weir__context {
     ucontext_t saved;

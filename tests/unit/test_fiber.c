@@ -303,6 +303,13 @@ static int sleeps_in_the_past(void *arg)
     (void)arg;
     check(weir_sleep(0) == 0 && weir_sleep(-5) == 0 && weir_sleep(WEIR_NOW) == 0);
     check(weir_sleep_until(weir_now()) == 0);
+    /* Others run all the same. */
+    weir_fiber *other = spawned(yields, (void *)3);
+    while (!weir__slot_finished(&other->joiner))
+        check(weir_sleep(0) == 0);
+    check(joined(other) == 0);
+    weir_cancel_fiber(weir_self());
+    check(weir_sleep(0) == -1 && errno == ECANCELED && strcmp(weir_error()->step, "sleep") == 0);
     return 0;
 }
 

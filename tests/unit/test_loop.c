@@ -301,7 +301,7 @@ static int parks_and_counts(void *arg)
 {
     int *count = arg;
     weir__on_park(count_park, count);
-    check(weir_sleep(WEIR_NOW) == 0 && *count == 0);
+    check(weir_join(weir_self(), NULL, WEIR_NOW) == -1 && *count == 0);
     check(weir_yield() == 0 && *count == 1);
     check(weir_yield() == 0 && weir_sleep(WEIR_US(1)) == 0 && *count == 1);
     weir__on_park(count_park, count);

@@ -1,5 +1,6 @@
 /* Watches: waiting for a descriptor at home, from another loop and from a thread; closing at any time. */
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "engine.h"
@@ -538,6 +539,41 @@ static void an_armed_watch_is_closed(void **state)
     with_end(state, closes_armed);
 }
 
+static int bound_to(struct sockaddr_in *address)
+{
+    socklen_t length = sizeof *address;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    check(fd >= 0 && bind(fd, (struct sockaddr *)address, length) == 0);
+    check(getsockname(fd, (struct sockaddr *)address, &length) == 0);
+    return fd;
+}
+
+static int binds_again(void *arg)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    (void)arg;
+    for (int i = 0; i < 10; i++) {
+        struct end *end = calloc(1, sizeof *end);
+        check(end);
+        weir__watch_init(&end->watch, bound_to(&address));
+        end->watch.released = count_release;
+        end->peer = -1;
+        claims(end);
+        close_end(end);
+        close(bound_to(&address));
+        while (!end->released)
+            weir_yield();
+        free(end);
+    }
+    return 0;
+}
+
+/* The kernel holds on to no socket that was closed, whatever was still registered for it. */
+static void the_address_of_a_closed_socket_is_free(void **state)
+{
+    run_on(state, binds_again, NULL);
+}
+
 static void a_new_watch_is_closed(void **state)
 {
     (void)state;
@@ -654,6 +690,7 @@ int main(void)
         on_each_backend(a_reader_and_a_writer_of_another_loop),
         on_each_backend(loops_take_turns),
         on_each_backend(an_armed_watch_is_closed),
+        on_each_backend(the_address_of_a_closed_socket_is_free),
         cmocka_unit_test(a_new_watch_is_closed),
         on_each_backend(a_thread_closes_while_events_come),
         on_each_backend(a_loop_goes_before_its_watches),
