@@ -100,6 +100,8 @@ static int run_child(struct family *family, size_t index, pid_t parent)
     struct weir__run run = *family->run;
     weir_signals_free(family->signals);
     weir__close_quietly(family->ready[0]);
+    if (family->ready[1] >= 0 && run.options.ready_fd > 2)
+        weir__close_quietly(run.options.ready_fd); /* the parent's to tell, and its end is news to somebody */
     run.supervised = true;
     run.ready_pipe = family->ready[1];
     free(family->children);
