@@ -1,6 +1,7 @@
 /* Making the first frame of a new stack, in the layout that the assembly files switch to; and ucontext where there is none. */
 #include "engine/switch.h"
 
+#include <fenv.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -60,6 +61,7 @@ void weir__context_make(struct weir__context *context, void *stack, size_t size,
 static void boot(unsigned function_high, unsigned function_low, unsigned arg_high, unsigned arg_low)
 {
     void (*function)(void *) = (void (*)(void *))(uintptr_t)((uint64_t)function_high << 32 | function_low);
+    fesetenv(FE_DFL_ENV); /* getcontext took that of whoever makes the flow */
     function((void *)(uintptr_t)((uint64_t)arg_high << 32 | arg_low));
 }
 
