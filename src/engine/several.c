@@ -1,8 +1,9 @@
 /*
  * Waiting on several descriptors at once: each has a watch on the loop of the fiber that waits, and all wake one slot.
  *
- * A watch stays registered between waits, and is replaced when a fiber of another loop waits. Each holds a reference to the
- * whole, whose slot its events wake, until the backend has let go of it.
+ * A watch stays registered between waits, on the loop of the first fiber that waited: there the descriptor is closed. A fiber
+ * of another loop has watches for the occasion. Each holds a reference to the whole, whose slot its events wake, until the
+ * backend has let go of it.
  */
 #include "engine/several.h"
 
@@ -13,6 +14,7 @@
 
 struct member {
     struct weir__foreign *foreign; /* first used by a fiber; NULL before */
+    struct weir__foreign *visitor; /* of the fiber of another loop that is waiting; NULL */
     int fd;
 };
 
@@ -96,18 +98,43 @@ void weir__several_wake(struct weir__several *several)
 
 /* --- waiting --- */
 
+static struct weir__foreign *new_watch(weir_loop *loop, struct weir__several *several, int fd)
+{
+    struct weir__foreign *foreign = weir__foreign_new(loop, fd, &several->slot);
+    if (!foreign)
+        return NULL;
+    foreign->watch.released = watch_released;
+    atomic_fetch_add(&several->references, 1);
+    return foreign;
+}
+
 static int watch_on(weir_loop *loop, struct weir__several *several, struct member *member, int direction)
 {
-    if (member->foreign && member->foreign->watch.home != loop)
-        unwatch(member, false);
-    if (!member->foreign) {
-        member->foreign = weir__foreign_new(loop, member->fd, &several->slot);
-        if (!member->foreign)
+    bool at_home = !member->foreign || member->foreign->watch.home == loop;
+    struct weir__foreign **place = at_home ? &member->foreign : &member->visitor;
+    if (!*place && !(*place = new_watch(loop, several, member->fd)))
+        return -1;
+    return loop->backend->watch(loop, &(*place)->watch, direction);
+}
+
+static int watch_all(weir_loop *loop, struct weir__several *several, int direction)
+{
+    for (size_t i = 0; i < several->count; i++)
+        if (watch_on(loop, several, &several->members[i], direction) < 0)
             return -1;
-        member->foreign->watch.released = watch_released;
-        atomic_fetch_add(&several->references, 1);
+    return 0;
+}
+
+/* On their loop, before anybody can close the descriptors: none is unregistered when its number may be another's. */
+static void dismiss_visitors(struct weir__several *several)
+{
+    int saved = errno;
+    for (size_t i = 0; i < several->count; i++) {
+        if (several->members[i].visitor)
+            weir__watch_close(&several->members[i].visitor->watch, false);
+        several->members[i].visitor = NULL;
     }
-    return loop->backend->watch(loop, &member->foreign->watch, direction);
+    errno = saved;
 }
 
 static int thread_wait(struct weir__several *several, int direction, int64_t deadline)
@@ -120,18 +147,27 @@ static int thread_wait(struct weir__several *several, int direction, int64_t dea
     return weir__thread_park_several(&several->slot, descriptors, several->count + 1, deadline);
 }
 
-int weir__several_wait(struct weir__several *several, int direction, int64_t deadline, bool (*recheck)(void *),
-                       void *arg)
+static int wait_watched(struct weir__several *several, int direction, int64_t deadline, bool (*recheck)(void *),
+                        void *arg)
 {
-    bool in_fiber = weir__fiber_running();
-    for (size_t i = 0; in_fiber && i < several->count; i++)
-        if (watch_on(weir__loop_here, several, &several->members[i], direction) < 0)
-            return -1;
     if (!weir__wait_begin(&several->slot))
         return -1;
     if (recheck && recheck(arg)) {
         weir__wait_abandon(&several->slot);
         return 0;
     }
-    return in_fiber ? weir__wait_park(&several->slot, deadline) : thread_wait(several, direction, deadline);
+    return weir__fiber_running() ? weir__wait_park(&several->slot, deadline)
+                                 : thread_wait(several, direction, deadline);
+}
+
+int weir__several_wait(struct weir__several *several, int direction, int64_t deadline, bool (*recheck)(void *),
+                       void *arg)
+{
+    bool in_fiber = weir__fiber_running();
+    int result = in_fiber ? watch_all(weir__loop_here, several, direction) : 0;
+    if (result == 0)
+        result = wait_watched(several, direction, deadline, recheck, arg);
+    if (in_fiber)
+        dismiss_visitors(several);
+    return result;
 }
