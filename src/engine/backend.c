@@ -26,9 +26,15 @@ static int choice_of_environment(weir_backend *backend)
     return weir_fail(WEIR_ERROR_USAGE, EINVAL, "loop", "WEIR_BACKEND", "%.40s is not auto, uring or epoll", name);
 }
 
+static atomic_bool told;
+
+void weir__backend_tell_no_fallback(void)
+{
+    atomic_store(&told, true);
+}
+
 static void tell_fallback(int number)
 {
-    static atomic_bool told;
     if (!atomic_exchange(&told, true))
         weir_log(WEIR_LOG_INFO, "io_uring is not to be had (%s), using epoll", strerror(number));
 }

@@ -58,6 +58,9 @@ void weir__watch_event(struct weir__watch *watch, int directions, bool hangup);
 /* Opens the backend that was asked for, or the best there is. 0, or -1 with an error. */
 int weir__backend_choose(weir_loop *loop, weir_backend backend);
 
+/* The fallback to epoll is not logged in this process: another one of the family has done so. */
+void weir__backend_tell_no_fallback(void);
+
 /* The last of an acceptor that is stopping. */
 void weir__acceptor_stopped(struct weir__acceptor *acceptor);
 

@@ -159,12 +159,15 @@ static int run_workers(weir_server *server)
     server->ready = 0;
     server->opened = 0;
     server->start_error = 0;
+    *server->start_reason = '\0';
     size_t started = start_threads(server);
     if (open_workers(server, started) == 0)
         return 0;
     int error = errno;
     join_threads(server, started);
     free_workers(server);
+    if (*server->start_reason)
+        return weir_fail(server->start_kind, error, "start", server->name, "%s", server->start_reason);
     return weir__fail_system(error, "start", server->name);
 }
 

@@ -79,8 +79,10 @@ struct weir_server {
     pthread_mutex_t lock;   /* of all below, and of places' sockets once it runs */
     pthread_cond_t changed; /* of `ready` and `opened`: for threads that start */
     enum weir__server_state state;
-    size_t ready;            /* workers that have their loops, or failed to get them */
-    int start_error;         /* the errno of the first that failed */
+    size_t ready;    /* workers that have their loops, or failed to get them */
+    int start_error; /* the errno of the first that failed */
+    weir_error_kind start_kind;
+    char start_reason[200];  /* what the worker said that failed first; "" where none had begun */
     int opened;              /* whether workers may begin: 0 not yet, 1 yes, -1 no */
     size_t running;          /* workers that have not ended */
     struct weir__list waits; /* of weir_server_wait */

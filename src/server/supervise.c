@@ -16,6 +16,7 @@
 #include <weir/time.h>
 
 #include "base/error.h"
+#include "engine/backend.h"
 #include "os/descriptor.h"
 #include "server/process.h"
 
@@ -102,6 +103,8 @@ static int run_child(struct family *family, size_t index, pid_t parent)
     weir__close_quietly(family->ready[0]);
     if (family->ready[1] >= 0 && run.options.ready_fd > 2)
         weir__close_quietly(run.options.ready_fd); /* the parent's to tell, and its end is news to somebody */
+    if (index > 0 || family->ready[1] < 0)
+        weir__backend_tell_no_fallback(); /* the first of them has told */
     run.supervised = true;
     run.ready_pipe = family->ready[1];
     free(family->children);

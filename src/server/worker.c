@@ -1,8 +1,10 @@
 /* Workers: the thread, its loop, and the keeper that has its gates and inlets work. */
 #include <errno.h>
 #include <stdlib.h>
+#include <weir/error.h>
 #include <weir/log.h>
 
+#include "base/text.h"
 #include "server/client.h"
 #include "server/drain.h"
 #include "server/gate.h"
@@ -82,8 +84,11 @@ static bool wait_for_others(weir_server *server, int error)
 {
     pthread_mutex_lock(&server->lock);
     server->ready++;
-    if (error && !server->start_error)
+    if (error && !server->start_error) {
         server->start_error = error;
+        server->start_kind = weir_error()->kind;
+        weir__copy_text(server->start_reason, weir_error()->sentence, sizeof server->start_reason);
+    }
     pthread_cond_broadcast(&server->changed);
     while (!server->opened)
         pthread_cond_wait(&server->changed, &server->lock);
