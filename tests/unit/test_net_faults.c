@@ -129,7 +129,7 @@ static void datagrams(void)
     weir_address address = {0};
     if (server && weir_local_address(server, &address) == 0)
         client = weir_connect(text("udp://127.0.0.1:%u", weir_address_port(&address)), NULL);
-    char byte;
+    char byte = 'x';
     weir_datagram datagram = {.data = &byte, .length = 1, .capacity = 1};
     if (client && weir_send_batch(client, &datagram, 1) == 1)
         weir_recv_batch(server, &datagram, 1);

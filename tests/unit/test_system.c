@@ -97,6 +97,10 @@ static void ended_children_are_readable(void **state)
     if (child == 0)
         _exit(7);
     int fd = kernel->pidfd_open(child, 0);
+    if (fd < 0 && errno == ENOSYS) { /* valgrind */
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        skip();
+    }
     assert_true(fd >= 0);
     struct pollfd ended = {.fd = fd, .events = POLLIN};
     assert_int_equal(kernel->poll(&ended, 1, -1), 1);
