@@ -15,8 +15,8 @@ typedef struct weir_service {
     const char *const *transports; /* of "tcp", "udp", "unix", "unix-datagram", the default first; NULL-terminated */
     const char *const *endpoints;  /* the default ones; NULL-terminated */
     const char *const *examples;   /* pairs: a command line, what it does; NULL-terminated */
-    const char *try_line;          /* a line to try it; %w is the program as it was called, %s the endpoint: "%w ask %s hello" */
-    const weir_option *options;    /* the service's own; NULL: none */
+    const char *try_line; /* a line to try it; %w is the program as it was called, %s the endpoint: "%w ask %s hello" */
+    const weir_option *options;  /* the service's own; NULL: none */
     size_t settings_size;        /* of the struct that `options` fills, the handlers' `arg` unless start sets another */
     weir_stream_handler *stream; /* NULL: no streams */
     weir_datagram_handler *datagram; /* NULL: no datagrams */
