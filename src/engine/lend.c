@@ -90,17 +90,16 @@ void *weir__lend(size_t *size)
     return lent->bytes;
 }
 
-static void release_pool(struct weir__lent_pool *pool)
+static void release_pool(struct weir__lent_pool *pool, size_t count)
 {
-    if (atomic_fetch_sub(&pool->references, 1) == 1)
+    if (atomic_fetch_sub(&pool->references, count) == count)
         free(pool);
 }
 
-static void free_lent(struct weir__lent_pool *pool, struct lent *lent)
+static void free_lent(struct lent *lent)
 {
     weir__sanitizer_unpoison(lent->bytes, lent->size);
     free(lent);
-    release_pool(pool);
 }
 
 /* From a thread that is not the pool's. */
@@ -109,7 +108,8 @@ static void put_back_from_afar(struct weir__lent_pool *pool, struct lent *lent)
     struct lent *newest = atomic_load(&pool->returned);
     do {
         if (newest == &orphaned) {
-            free_lent(pool, lent);
+            free_lent(lent);
+            release_pool(pool, 1);
             return;
         }
         lent->next = newest;
@@ -134,20 +134,23 @@ void weir__lend_return(void *buffer)
     }
 }
 
-static void free_list(struct weir__lent_pool *pool, struct lent *lent)
+/* Returns how many there were. */
+static size_t free_list(struct lent *lent)
 {
-    while (lent) {
+    size_t count = 0;
+    for (; lent; count++) {
         struct lent *next = lent->next;
-        free_lent(pool, lent);
+        free_lent(lent);
         lent = next;
     }
+    return count;
 }
 
 void weir__lent_pool_free(struct weir__lent_pool *pool)
 {
     if (!pool)
         return;
-    free_list(pool, pool->free);
-    free_list(pool, atomic_exchange(&pool->returned, &orphaned));
-    release_pool(pool);
+    size_t count = free_list(pool->free);
+    count += free_list(atomic_exchange(&pool->returned, &orphaned));
+    release_pool(pool, count + 1);
 }

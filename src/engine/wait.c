@@ -250,11 +250,11 @@ bool weir__thread_cancelled(void)
     return thread_here && atomic_load(&thread_here->cancelled);
 }
 
-void weir__cancel_thread(struct weir__waiter *waiter)
+void weir__cancel_thread(struct weir__waiter *thread)
 {
-    struct weir__thread *thread = (struct weir__thread *)waiter;
-    if (!atomic_exchange(&thread->cancelled, true))
-        write_to(thread, CANCEL);
+    struct weir__thread *cancelled = (struct weir__thread *)thread;
+    if (!atomic_exchange(&cancelled->cancelled, true))
+        write_to(cancelled, CANCEL);
 }
 
 int weir__thread_park(weir__slot *slot, int fd, short events, int64_t deadline)

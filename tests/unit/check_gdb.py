@@ -45,7 +45,8 @@ def look(script):
 
 def ends_where_fibers_begin(backtrace):
     lines = [line for line in backtrace.splitlines() if line.startswith("#")]
-    return bool(lines) and "weir__context_boot" in lines[-1]
+    # Compiled by clang, gdb shows weir.context_boot.
+    return bool(lines) and re.search(r"weir\W?_*context_boot", lines[-1]) is not None
 
 
 def in_order(text, *words):
