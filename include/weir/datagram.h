@@ -44,10 +44,11 @@ WEIR_API int weir_recv_batch(weir_conn *conn, weir_datagram *datagrams, int coun
 WEIR_API int weir_send_batch(weir_conn *conn, const weir_datagram *datagrams, int count);
 
 /*
- * Answers a datagram that a server's handler was given, from the socket it came by. The bytes are copied; answers of
- * one batch leave together, those of a handler that has parked at once. Refused, -1 with EPERM and counted, for senders a
- * server must not answer and for those that had their share: see weir_server_options.reply_to_any, replies_per_second.
- * -1 with EMSGSIZE, or as sendto(2). Does not park. Any thread, until the handler returns.
+ * Answers a datagram that a server's handler was given, from the address it was sent to. The bytes are copied; answers
+ * of one batch leave together, those of a handler that has parked at once. Refused, -1 with EPERM and counted: for
+ * senders a server must not answer, for what was sent to broadcast or multicast, and for those that had their share; see
+ * weir_server_options.reply_to_any, replies_per_second. -1 with EMSGSIZE, or as sendto(2). Does not park. Any thread,
+ * until the handler returns.
  */
 WEIR_API int weir_reply(const weir_datagram *datagram, const void *data, size_t length);
 

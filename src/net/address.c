@@ -351,3 +351,23 @@ void weir__set_port(weir_address *address, uint16_t port)
     else if (address->any.sa_family == AF_INET6)
         address->ipv6.sin6_port = htons(port);
 }
+
+bool weir__address_is_any(const weir_address *address)
+{
+    if (address->any.sa_family == AF_INET)
+        return address->ipv4.sin_addr.s_addr == htonl(INADDR_ANY);
+    return address->any.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&address->ipv6.sin6_addr);
+}
+
+bool weir__address_is_group(const weir_address *address)
+{
+    struct in_addr ipv4 = address->ipv4.sin_addr;
+    if (address->any.sa_family == AF_INET6) {
+        if (!IN6_IS_ADDR_V4MAPPED(&address->ipv6.sin6_addr))
+            return IN6_IS_ADDR_MULTICAST(&address->ipv6.sin6_addr);
+        memcpy(&ipv4, address->ipv6.sin6_addr.s6_addr + 12, sizeof ipv4);
+    } else if (address->any.sa_family != AF_INET) {
+        return false;
+    }
+    return IN_MULTICAST(ntohl(ipv4.s_addr)) || ipv4.s_addr == htonl(INADDR_BROADCAST);
+}

@@ -13,6 +13,12 @@ int weir__local_address(bool abstract, const char *name, size_t length, weir_add
 /* The bytes of a Unix socket's name, an abstract one's leading NUL included; 0 for one without a name. */
 size_t weir__local_name(const weir_address *address, const char **name);
 
+/* Whether an address stands for every one of its family: what a socket for all of them is bound to. */
+bool weir__address_is_any(const weir_address *address);
+
+/* Whether it is a multicast address, or 255.255.255.255. The broadcast address of a network only the kernel knows. */
+bool weir__address_is_group(const weir_address *address);
+
 /* Sets the port of an IPv4 or IPv6 address; nothing on others. */
 void weir__set_port(weir_address *address, uint16_t port);
 

@@ -54,7 +54,7 @@ static void offer(struct weir__inlet *inlet, int i)
     header->msg_namelen = sizeof parcel->datagram.peer - offsetof(weir_address, any);
     header->msg_iov = &inlet->vectors[i];
     header->msg_iovlen = 1;
-    if (inlet->packed) {
+    if (inlet->packed || inlet->destinations) {
         header->msg_control = parcel->control;
         header->msg_controllen = sizeof parcel->control;
     }
@@ -100,6 +100,8 @@ static void take_in(struct weir__inlet *inlet, int i)
     struct msghdr *header = &inlet->messages[i].msg_hdr;
     parcel->filled = inlet->messages[i].msg_len;
     parcel->packed = inlet->packed ? packed_length(header) : 0;
+    if (inlet->destinations)
+        weir__destination_read(&parcel->origin.destination, header);
     parcel->datagram.data = parcel->room;
     parcel->datagram.length = parcel->packed && parcel->packed < parcel->filled ? parcel->packed : parcel->filled;
     parcel->datagram.peer.length = header->msg_namelen;
@@ -225,6 +227,7 @@ static struct weir__parcel *copy_rest(struct weir__inlet *inlet, const struct we
     if (!rest)
         return NULL;
     memcpy(rest->room, parcel->room + (parcel->filled - left), left);
+    rest->origin = parcel->origin;
     rest->datagram.peer = parcel->datagram.peer;
     rest->datagram.truncated = false;
     rest->packed = parcel->packed;

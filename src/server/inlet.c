@@ -132,6 +132,7 @@ struct weir__inlet *weir__inlet_new(struct weir__worker *worker, struct weir__pl
     weir__list_init(&inlet->readers);
     weir__watch_init(&inlet->watch, fd);
     inlet->watch.released = released;
+    inlet->destinations = weir__destination_ask(fd, &place->address);
     if (worker->server->options.receive_packed && place->address.any.sa_family != AF_UNIX)
         weir__batch_ask_packed(inlet);
     return inlet;

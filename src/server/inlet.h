@@ -8,18 +8,21 @@
 #ifndef WEIR_SERVER_INLET_H
 #define WEIR_SERVER_INLET_H
 
+#include "server/destination.h"
 #include "server/outbox.h"
 #include "server/server.h"
 
 enum {
     WEIR__BATCH = 32,
-    WEIR__PARCEL_ROOM = 65536, /* more than a UDP datagram can have */
-    WEIR__MOST_PARKED = 4096,  /* handlers of one inlet that wait; beyond that datagrams wait in the socket */
+    WEIR__PARCEL_ROOM = 65536,                        /* more than a UDP datagram can have */
+    WEIR__CONTROL_ROOM = WEIR__DESTINATION_ROOM + 96, /* UDP_GRO, and what systemd may have asked for */
+    WEIR__MOST_PARKED = 4096, /* handlers of one inlet that wait; beyond that datagrams wait in the socket */
 };
 
 /* What weir_reply knows a datagram by. */
 struct weir_datagram_origin {
     struct weir__inlet *inlet;
+    struct weir__destination destination; /* where the inlet has several */
 };
 
 /* A datagram and its room. */
@@ -29,7 +32,7 @@ struct weir__parcel {
     struct weir__parcel *next; /* free */
     size_t packed; /* UDP_GRO: how long each of several datagrams is that lie in the room; 0: there is one */
     size_t filled; /* of the room */
-    _Alignas(struct cmsghdr) char control[64];
+    _Alignas(struct cmsghdr) char control[WEIR__CONTROL_ROOM];
     char room[WEIR__PARCEL_ROOM];
 };
 
@@ -48,7 +51,8 @@ struct weir__inlet {
     struct weir__reader *reader; /* the one that receives; NULL: the next whose handler returns will */
     struct weir__list readers;   /* all */
     size_t reader_count;
-    bool packed; /* datagrams may come coalesced */
+    bool packed;       /* datagrams may come coalesced */
+    bool destinations; /* they may be for several addresses, and the kernel tells for which */
     bool stopping, cut, closing, closed;
     int64_t stop_by; /* once it stops: when what still comes is dropped */
     struct weir__seldom trouble_line, source_line;

@@ -22,7 +22,8 @@ void weir__outbox_free(struct weir__outbox *outbox)
     free(outbox->bytes);
 }
 
-int weir__outbox_put(struct weir__outbox *outbox, const weir_address *to, const void *data, size_t length)
+int weir__outbox_put(struct weir__outbox *outbox, const struct weir__destination *from, const weir_address *to,
+                     const void *data, size_t length)
 {
     if (length > WEIR__ANSWER_BYTES) {
         errno = EMSGSIZE;
@@ -36,6 +37,10 @@ int weir__outbox_put(struct weir__outbox *outbox, const weir_address *to, const 
     struct msghdr *header = &outbox->messages[outbox->count].msg_hdr;
     header->msg_name = (void *)(uintptr_t)&to->any;
     header->msg_namelen = to->length;
+    if (from) {
+        header->msg_control = (void *)(uintptr_t)from->control;
+        header->msg_controllen = from->length;
+    }
     outbox->used += length;
     outbox->count++;
     return 0;

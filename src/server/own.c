@@ -45,13 +45,6 @@ void weir__own_remove(const weir_address *address)
     pthread_mutex_unlock(&lock);
 }
 
-static bool is_wildcard(const weir_address *address)
-{
-    if (address->any.sa_family == AF_INET)
-        return address->ipv4.sin_addr.s_addr == htonl(INADDR_ANY);
-    return address->any.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&address->ipv6.sin6_addr);
-}
-
 /* The IPv4 address inside of one mapped into IPv6; others as they are. */
 static weir_address unmapped(const weir_address *address)
 {
@@ -84,7 +77,7 @@ static bool is_same(const weir_address *own, const weir_address *address)
     weir_address a = unmapped(own), b = unmapped(address);
     if (weir_address_equal(&a, &b))
         return true;
-    return is_wildcard(own) && weir_address_port(own) == weir_address_port(&b) && b.any.sa_family != AF_UNIX &&
+    return weir__address_is_any(own) && weir_address_port(own) == weir_address_port(&b) && b.any.sa_family != AF_UNIX &&
            is_local(&b);
 }
 

@@ -5,33 +5,33 @@
  * stop (CVE-1999-0103, CVE-2024-2169).
  */
 #include <errno.h>
-#include <string.h>
 #include <weir/log.h>
 
 #include "base/error.h"
+#include "net/address.h"
 #include "server/inlet.h"
 #include "server/own.h"
 
 enum { FIRST_UNPRIVILEGED_PORT = 1024 };
 
-static bool is_group(const weir_address *address)
+/* Where a datagram was sent to; NULL where that can only be the address of the socket. */
+static const struct weir__destination *destination_of(const weir_datagram *datagram)
 {
-    struct in_addr ipv4 = address->ipv4.sin_addr;
-    if (address->any.sa_family == AF_INET6) {
-        if (!IN6_IS_ADDR_V4MAPPED(&address->ipv6.sin6_addr))
-            return IN6_IS_ADDR_MULTICAST(&address->ipv6.sin6_addr);
-        memcpy(&ipv4, address->ipv6.sin6_addr.s6_addr + 12, sizeof ipv4);
-    }
-    return IN_MULTICAST(ntohl(ipv4.s_addr)) || ipv4.s_addr == htonl(INADDR_BROADCAST);
+    return datagram->origin->inlet->destinations ? &datagram->origin->destination : NULL;
 }
 
-/* Why a sender may not be answered; NULL if it may. The broadcast address of a network is refused by the kernel (EACCES). */
-static const char *refusal(const weir_address *peer)
+/*
+ * Why a datagram may not be answered; NULL if it may. The kernel refuses (EACCES) to send to the broadcast address of a
+ * network.
+ */
+static const char *refusal(const weir_datagram *datagram)
 {
+    const weir_address *peer = &datagram->peer;
+    const struct weir__destination *destination = destination_of(datagram);
     if (peer->any.sa_family != AF_UNIX) {
         if (weir_address_port(peer) < FIRST_UNPRIVILEGED_PORT)
             return "a sender with a port below 1024 is not answered";
-        if (is_group(peer))
+        if (weir__address_is_group(peer) || (destination && destination->group))
             return "broadcast and multicast are not answered";
     }
     return weir__own_has(peer) ? "it came from one of our own sockets" : NULL;
@@ -52,12 +52,14 @@ static int refuse(const weir_address *peer, const char *reason)
     return weir_fail(WEIR_ERROR_LIMIT, EPERM, "reply", weir_address_text(peer, text, sizeof text), "%s", reason);
 }
 
-/* Whether the sender may be answered now; 0 or -1. */
-static int check(struct weir__inlet *inlet, const weir_address *peer)
+/* Whether a datagram may be answered now; 0 or -1. */
+static int check(const weir_datagram *datagram)
 {
+    struct weir__inlet *inlet = datagram->origin->inlet;
+    const weir_address *peer = &datagram->peer;
     weir_server *server = inlet->worker->server;
     int64_t to_log;
-    const char *reason = server->options.reply_to_any ? NULL : refusal(peer);
+    const char *reason = server->options.reply_to_any ? NULL : refusal(datagram);
     if (reason) {
         weir__count(inlet->worker->counters, replies_refused, 1);
         return refuse(peer, reason);
@@ -77,14 +79,18 @@ static bool may_wait(const struct weir__inlet *inlet)
     return weir_loop_self() == inlet->watch.home && reader && reader->fiber == weir_self() && !reader->parked;
 }
 
-static int send_now(struct weir__inlet *inlet, const weir_address *peer, const void *data, size_t length)
+static int send_now(const weir_datagram *datagram, const void *data, size_t length)
 {
+    struct weir__inlet *inlet = datagram->origin->inlet;
+    const struct weir__destination *from = destination_of(datagram);
     struct iovec vector = {.iov_base = (void *)(uintptr_t)data, .iov_len = length};
     struct msghdr message = {
-        .msg_name = (void *)(uintptr_t)&peer->any,
-        .msg_namelen = peer->length,
+        .msg_name = (void *)(uintptr_t)&datagram->peer.any,
+        .msg_namelen = datagram->peer.length,
         .msg_iov = &vector,
         .msg_iovlen = 1,
+        .msg_control = from ? (void *)(uintptr_t)from->control : NULL,
+        .msg_controllen = from ? from->length : 0,
     };
     ssize_t sent;
     do
@@ -104,11 +110,11 @@ int weir_reply(const weir_datagram *datagram, const void *data, size_t length)
     if (!datagram->origin)
         return weir_fail(WEIR_ERROR_USAGE, EINVAL, "reply", "", "the datagram did not come to a server's handler");
     struct weir__inlet *inlet = datagram->origin->inlet;
-    if (check(inlet, &datagram->peer) < 0)
+    if (check(datagram) < 0)
         return -1;
     if (!may_wait(inlet))
-        return send_now(inlet, &datagram->peer, data, length);
-    if (weir__outbox_put(&inlet->outbox, &datagram->peer, data, length) < 0)
+        return send_now(datagram, data, length);
+    if (weir__outbox_put(&inlet->outbox, destination_of(datagram), &datagram->peer, data, length) < 0)
         return weir__fail_system(errno, "reply", inlet->place->text);
     return 0;
 }
