@@ -282,6 +282,38 @@ static void items_are_copied(void **state)
     run_on(state, takes_what_was_sent, NULL);
 }
 
+static int raises_a_flag(void *arg)
+{
+    weir_yield();
+    *(bool *)arg = true;
+    return 0;
+}
+
+static int never_waits(void *arg)
+{
+    weir_channel *channel = made(sizeof(int64_t), 1);
+    bool raised = false;
+    (void)arg;
+    weir_fiber *other = spawned(raises_a_flag, &raised);
+    while (!raised)
+        check(send_number(channel, 1, WEIR_FOREVER) == 0 && received_number(channel) == 1);
+    check(joined(other) == 0);
+    weir_cancel_fiber(weir_self());
+    int count = 0;
+    while (count < 100 && send_number(channel, 1, WEIR_FOREVER) == 0 &&
+           weir_channel_receive(channel, &(int64_t){0}, WEIR_NOW) == 0)
+        count++;
+    check(count < 100 && errno == ECANCELED);
+    weir_channel_free(channel);
+    return 0;
+}
+
+/* What never has to wait keeps nobody from running, and can be cancelled. */
+static void one_that_never_waits_lets_others_run(void **state)
+{
+    run_on(state, never_waits, NULL);
+}
+
 /* --- closing --- */
 
 static int closes(void *arg)
@@ -430,6 +462,7 @@ int main(void)
         on_each_backend(a_cancelled_wait_leaves_nothing),
         on_each_backend(who_came_first_is_served_first),
         on_each_backend(items_are_copied),
+        on_each_backend(one_that_never_waits_lets_others_run),
         on_each_backend(closing_ends_every_wait),
         on_each_backend(nothing_is_lost_without_room),
         on_each_backend(nothing_is_lost_with_little_room),
