@@ -37,13 +37,28 @@ static struct weir__list queue = {&queue, &queue};
 static int threads, idle_threads, most_threads;
 static int waiting_jobs; /* in the queue */
 
-static void prepare(void)
+static void make_condition(void)
 {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&work, &attributes);
     pthread_condattr_destroy(&attributes);
+}
+
+/* In a forked child: the threads, and those who waited for them, are the parent's. */
+static void after_fork(void)
+{
+    pthread_mutex_init(&lock, NULL);
+    make_condition();
+    weir__list_init(&queue);
+    threads = idle_threads = waiting_jobs = 0;
+}
+
+static void prepare(void)
+{
+    make_condition();
+    pthread_atfork(NULL, NULL, after_fork);
     cpu_set_t cpus;
     int count = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
     most_threads = count * THREADS_A_CPU < FEWEST ? FEWEST

@@ -1,5 +1,6 @@
 /* The pool for blocking work: results, its bounds, and callers that do not wait for the end. */
 #include <sched.h>
+#include <sys/wait.h>
 #include <weir/fiber.h>
 
 #include "engine.h"
@@ -251,6 +252,35 @@ static void without_abandon_it_is_waited_out(void **state)
     run_on(state, cannot_leave, NULL);
 }
 
+/* --- forked children --- */
+
+static int offload_in_fiber(void *arg)
+{
+    struct work work = {.go = 1, .result = 17};
+    int result = -1;
+    (void)arg;
+    check(weir_offload(works, &work, NULL, &result, WEIR_FOREVER) == 0);
+    return result;
+}
+
+static void a_forked_child_has_a_pool_of_its_own(void **state)
+{
+    const weir_loop_options *options = WEIR_OPTIONS(weir_loop_options, .backend = backend_of(state));
+    int status;
+    if (WEIR__TSAN)
+        skip(); /* it ends children of programs with threads */
+    assert_int_equal(weir_run(offload_in_fiber, NULL, options), 17);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        alarm(20);
+        _exit(weir_run(offload_in_fiber, NULL, options));
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 17);
+    assert_int_equal(weir_run(offload_in_fiber, NULL, options), 17);
+}
+
 /* --- at random --- */
 
 struct piece {
@@ -308,11 +338,17 @@ static void ends_and_deadlines_meet(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        on_each_backend(the_result_and_errno_come_back),   cmocka_unit_test(outside_of_fibers_it_is_a_call),
-        on_each_backend(it_runs_in_another_thread),        on_each_backend(threads_are_bounded_and_none_is_spared),
-        on_each_backend(a_deadline_leaves_a_running_job),  cmocka_unit_test(a_thread_leaves_a_running_job),
-        on_each_backend(a_deadline_leaves_a_waiting_job),  on_each_backend(a_cancel_leaves_the_job),
-        on_each_backend(without_abandon_it_is_waited_out), on_each_backend(ends_and_deadlines_meet),
+        on_each_backend(the_result_and_errno_come_back),
+        cmocka_unit_test(outside_of_fibers_it_is_a_call),
+        on_each_backend(it_runs_in_another_thread),
+        on_each_backend(threads_are_bounded_and_none_is_spared),
+        on_each_backend(a_deadline_leaves_a_running_job),
+        cmocka_unit_test(a_thread_leaves_a_running_job),
+        on_each_backend(a_deadline_leaves_a_waiting_job),
+        on_each_backend(a_cancel_leaves_the_job),
+        on_each_backend(without_abandon_it_is_waited_out),
+        on_each_backend(ends_and_deadlines_meet),
+        on_each_backend(a_forked_child_has_a_pool_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
