@@ -163,7 +163,11 @@ static void brought_forward(enum beside_kind kind, weir_direction direction)
     weir_set_deadline(pair[0], direction, weir_deadline(WEIR_MINUTES(60)));
     begin_beside(&beside, kind, bring_forward, &moving);
     moving.entered = true;
-    check_deadline(direction == WEIR_READ ? weir_recv(pair[0], &byte, 1) : weir_send(pair[0], &byte, 1));
+    ssize_t result;
+    do
+        result = direction == WEIR_READ ? weir_recv(pair[0], &byte, 1) : weir_send(pair[0], payload, 1000);
+    while (result > 0); /* a full connection may turn out to have some room */
+    check_deadline(result);
     moving.done = true;
     end_beside(&beside);
     weir_set_deadline(pair[0], direction, WEIR_FOREVER);

@@ -20,7 +20,7 @@
 #endif
 
 enum {
-#if SANITIZED
+#ifdef SANITIZED
     MOST = 1000,
 #else
     MOST = 19000,

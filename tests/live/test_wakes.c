@@ -191,10 +191,13 @@ static void set_scene(struct scene *scene, const struct call *call)
         fill(scene->pair[0]);
 }
 
+/* A full connection may turn out to have some room: then whoever writes goes on until it waits. */
 static void play(struct scene *scene)
 {
     scene->entered = true;
-    scene->result = scene->call->run(scene);
+    do
+        scene->result = scene->call->run(scene);
+    while (scene->call->writes && scene->result >= 0);
     scene->number = errno;
     scene->kind = weir_error()->kind;
     scene->done = true;
