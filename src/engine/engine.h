@@ -82,6 +82,7 @@ struct weir__watch {
     uint8_t armed;       /* the backend's: what is registered */
     uint8_t closing : 1; /* unregistered, and the backend has not confirmed yet; home loop's thread only */
     uint8_t foreign : 1; /* made for one wait, see watch.c */
+    uint8_t bound : 1;   /* to an address that somebody may want as soon as it is closed: a datagram socket */
     _Atomic(weir_loop *) home;
     weir__slot slot[2];       /* [0] who waits to read, [1] to write */
     struct weir__task closer; /* the way to the home loop; no union with the slots, which events look at until then */

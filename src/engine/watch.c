@@ -151,8 +151,8 @@ static void close_at_home(struct weir__watch *watch, bool close_fd)
         weir__system()->close(watch->fd);
     if (over)
         release(watch);
-    else if (close_fd)
-        home->backend->let_go(home);
+    else if (close_fd && (watch->bound || watch->foreign))
+        home->backend->let_go(home); /* a connection can wait for the next turn: what it costs, it would cost each */
 }
 
 static struct weir__watch *watch_of(struct weir__task *closer)

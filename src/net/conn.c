@@ -44,6 +44,7 @@ weir_conn *weir__conn_new(int fd, weir_scheme scheme, bool datagram)
     conn->lifetime_end = WEIR_FOREVER;
     conn->scheme = (uint8_t)scheme;
     conn->datagram = datagram;
+    conn->watch.bound = datagram;
     return conn;
 }
 

@@ -556,6 +556,7 @@ static int binds_again(void *arg)
         struct end *end = calloc(1, sizeof *end);
         check(end);
         weir__watch_init(&end->watch, bound_to(&address));
+        end->watch.bound = true;
         end->watch.released = count_release;
         end->peer = -1;
         claims(end);
