@@ -74,8 +74,8 @@ def test_resets_are_counted(serve, backend):
     assert echo.wait_for_counters(active=0) == {"accepted": 7, "bytes_in": 35, "bytes_out": 35, "errors_reset": 7}
 
 
-def test_those_cut_by_the_drain_are_counted(serve, backend, model):
-    echo = serve("echo", "tcp://127.0.0.1:0", "--backend", backend, "--model", model, "--drain-timeout", "1s")
+def test_those_cut_by_the_drain_are_counted(serve, model):
+    echo = serve("echo", "tcp://127.0.0.1:0", "--model", model, "--drain-timeout", "1s")
     with echo.connect() as client:
         assert is_echoed(client, b"hello")
         echo.signal(signal.SIGTERM)

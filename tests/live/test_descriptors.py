@@ -84,8 +84,8 @@ def test_it_neither_spins_nor_floods_the_log(start, options):
     clients = connect_and_send(server, 100)
     served = answered(clients)
     used, said = server.cpu_seconds(), server.text.count("\n")
-    time.sleep(1)
-    assert server.cpu_seconds() - used < 0.3
+    time.sleep(0.6)
+    assert server.cpu_seconds() - used < 0.2
     assert server.text.count("\n") == said
     # The limit may be met as well as the system's, where threads take descriptors of their own: a line of each.
     lines = [line for line in server.text.splitlines() if "accepting" in line]

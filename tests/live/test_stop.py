@@ -46,7 +46,7 @@ def test_without_clients(start, number):
 def test_under_load_every_transfer_is_completed(start, options):
     """Clients in the middle of their transfers when it is told to stop: each gets all of it."""
     server = start(*options)
-    size, moved, answers = 3_000_000, threading.Semaphore(0), {}
+    size, moved, answers = 1_500_000, threading.Semaphore(0), {}
 
     def transfer(number):
         data = pattern(size, number)
