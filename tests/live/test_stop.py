@@ -177,7 +177,7 @@ def test_datagrams_under_way_are_answered(serve, backend):
 def test_a_hundred_times_on_one_port(backend, options):
     """With connections of the time before in TIME_WAIT, which the server closed first."""
     port = None
-    for number in range(50):
+    for number in range(100):
         server = Server("serve", "echo", f"tcp://127.0.0.1:{port or 0}", "--backend", backend, "--drain-timeout",
                         "1ms", *options)
         try:
