@@ -25,6 +25,7 @@ struct weir_listener {
     atomic_bool cancelled;         /* the weir_accept in progress */
     _Atomic int64_t timeout;
     weir_scheme scheme;
+    weir_socket_options options; /* of the connections */
     size_t count;
     size_t next; /* the socket to try first, so that none starves; who accepts */
     struct listening sockets[];
@@ -32,8 +33,8 @@ struct weir_listener {
 
 /* --- making one --- */
 
-static weir_listener *new_listener(const weir_endpoint *endpoint, const struct weir__listen_socket *sockets,
-                                   size_t count)
+static weir_listener *new_listener(const weir_endpoint *endpoint, const weir_socket_options *options,
+                                   const struct weir__listen_socket *sockets, size_t count)
 {
     weir_listener *listener = calloc(1, sizeof *listener + count * sizeof listener->sockets[0]);
     if (listener == NULL)
@@ -45,6 +46,7 @@ static weir_listener *new_listener(const weir_endpoint *endpoint, const struct w
     }
     listener->timeout = WEIR_FOREVER;
     listener->scheme = endpoint->scheme;
+    listener->options = *options;
     listener->count = count;
     for (size_t i = 0; i < count; i++) {
         struct listening *one = &listener->sockets[i];
@@ -65,7 +67,7 @@ static weir_listener *listen_on(const weir_endpoint *endpoint, const weir_listen
     weir_listener *listener = NULL;
     int count = weir__listen_sockets(endpoint, options, sockets, WEIR__LISTEN_MOST);
     if (count > 0) {
-        listener = new_listener(endpoint, sockets, (size_t)count);
+        listener = new_listener(endpoint, &options->socket, sockets, (size_t)count);
         if (listener == NULL) {
             weir__listen_close(sockets, (size_t)count);
             weir__fail_memory("listen");
@@ -158,6 +160,8 @@ weir_conn *weir_accept(weir_listener *listener)
     listener->busy = false;
     if (client < 0)
         return NULL;
+    if (listener->scheme == WEIR_SCHEME_UNIX) /* which does not take over its listener's, as TCP does */
+        weir__socket_setup(client, false, &listener->options);
     weir_conn *conn = weir__conn_new(client, listener->scheme, false);
     if (conn == NULL)
         weir__system()->close(client);

@@ -194,6 +194,8 @@ static struct weir__client *client_new(struct weir__worker *worker, struct weir_
         free(client);
         return NULL;
     }
+    if (place->scheme == WEIR_SCHEME_UNIX) /* which does not take over its listener's, as TCP does */
+        weir__socket_setup(fd, false, &worker->server->options.listen.socket);
     client->worker = worker;
     client->place = place;
     weir__conn_set_limits(client->conn, &worker->limits, worker->server->options.lifetime);

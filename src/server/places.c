@@ -160,6 +160,8 @@ int weir__places_add(weir_server *server, const char *text, const struct weir__p
         return -1;
     int count = weir__inherited_take(&endpoint, sockets, WEIR__LISTEN_MOST);
     bool inherited = count > 0;
+    for (int i = 0; i < count; i++)
+        weir__socket_setup(sockets[i].fd, endpoint.scheme == WEIR_SCHEME_TCP, &server->options.listen.socket);
     if (!inherited)
         count = listen_at(server, &endpoint, sockets);
     if (count < 0)

@@ -228,6 +228,37 @@ static void nothing_is_lost_between_deadlines(void)
     }
 }
 
+/* --- the kernel's buffers --- */
+
+static int send_buffer_of(weir_conn *conn)
+{
+    int size = 0;
+    socklen_t length = sizeof size;
+    check(getsockopt(weir_fd(conn), SOL_SOCKET, SO_SNDBUF, &size, &length) == 0);
+    return size;
+}
+
+/* A TCP socket has its listener's options from the kernel, a Unix socket does not. */
+static void accepted_with_the_buffers_that_were_asked_for(void)
+{
+    char name[64];
+    const char *endpoints[] = {"tcp://127.0.0.1:0", name};
+    snprintf(name, sizeof name, "unix:@weir-buffers-%d", (int)getpid());
+    for (int i = 0; i < 2; i++) {
+        weir_listener *listener =
+            weir_listen(endpoints[i], WEIR_OPTIONS(weir_listen_options, .socket.send_buffer = 10000));
+        check(listener);
+        weir_conn *client = weir_connect(weir_listener_endpoint(listener, 0), NULL);
+        weir_conn *accepted = weir_accept(listener);
+        check(client && accepted);
+        check(send_buffer_of(accepted) == 2 * 10000); /* Linux doubles it for what it keeps beside the bytes */
+        check(send_buffer_of(client) != 2 * 10000);
+        weir_close(client);
+        weir_close(accepted);
+        weir_listener_close(listener);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +266,7 @@ int main(void)
         EVERYWHERE(not_read_after_the_call),
         EVERYWHERE(pipes_do_not_either),
         IN_FIBERS(nothing_is_lost_between_deadlines),
+        EVERYWHERE(accepted_with_the_buffers_that_were_asked_for),
     };
     return cmocka_run_group_tests_name("buffers", tests, NULL, NULL);
 }

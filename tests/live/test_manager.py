@@ -34,6 +34,7 @@ def test_a_listening_socket(serve, backend, options):
         with passed(listener) as special:
             echo = serve("echo", endpoint, "--backend", backend, *options, **special)
         assert echo.endpoints == [endpoint]
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), "its connections have it from here"
         with early:
             assert is_echoed(early, b"early")
         with echo.connect() as client:
