@@ -61,11 +61,6 @@ void weir__paused(weir_server *server, int change)
     atomic_fetch_add(&server->paused, (unsigned)change);
 }
 
-bool weir__is_want_of_resources(int error)
-{
-    return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
-}
-
 static bool due(struct weir__seldom *line, int64_t *times)
 {
     return weir__seldom(line, weir__now(), WEIR_S(SECONDS_BETWEEN_LINES), times);

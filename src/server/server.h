@@ -189,9 +189,6 @@ void weir__slot_give(weir_server *server);
 /* Counts a gate that waits for a connection to end, and one that no longer does. */
 void weir__paused(weir_server *server, int change);
 
-/* Whether accepting failed for want of something that comes back: descriptors, memory. */
-bool weir__is_want_of_resources(int error);
-
 /* One line, rarely: what a limit has led to. */
 void weir__log_limit(weir_server *server);
 void weir__log_resources(weir_server *server, const char *consequence, int error);
