@@ -158,6 +158,18 @@ static int uring_watch(weir_loop *loop, struct weir__watch *watch, int direction
     return 0;
 }
 
+/*
+ * The kernel adds POLLRDHUP to every poll: once the peer has ended its side, one for writing is over at once though
+ * nothing can be written, and so would be the next. A multishot says it once and then goes on to when it is possible.
+ */
+static void watch_writing_beyond_end(struct weir__watch *watch)
+{
+    struct io_uring_sqe *sqe = entry(ring_of(watch->home));
+    io_uring_prep_poll_multishot(sqe, watch->fd, POLLOUT);
+    set_data(sqe, watch, TAG_WRITE);
+    watch->armed |= WEIR__WRITABLE;
+}
+
 static void cancel(weir_loop *loop, const void *pointer, unsigned tag)
 {
     struct io_uring_sqe *sqe = entry(ring_of(loop));
@@ -209,6 +221,12 @@ static void report_watch(struct weir__watch *watch, int direction, const struct 
     int directions = (events & (POLLIN | POLLRDHUP) ? WEIR__READABLE : 0) | (events & POLLOUT ? WEIR__WRITABLE : 0);
     if (events & (POLLERR | POLLHUP))
         directions = WEIR__READABLE | WEIR__WRITABLE;
+    if (direction == WEIR__WRITABLE && !(directions & WEIR__WRITABLE)) {
+        if (!(watch->armed & WEIR__WRITABLE))
+            watch_writing_beyond_end(watch);
+        if (watch->foreign)
+            return;
+    }
     weir__watch_event(watch, directions, events & (POLLRDHUP | POLLHUP));
 }
 

@@ -227,6 +227,47 @@ static void room_wakes(void **state)
     with_end(state, writes_again_and_again);
 }
 
+/* The peer says no more, before the wait or in the middle of it, and takes what was sent only later. */
+static int ends_then_drains(void *arg)
+{
+    struct end *end = arg;
+    check(weir_sleep(WEIR_MS(1)) == 0);
+    check(shutdown(end->peer, SHUT_WR) == 0);
+    check(weir_sleep(WEIR_MS(2)) == 0);
+    drain(end->peer);
+    return 0;
+}
+
+static int writes_beyond_the_end(void *arg)
+{
+    struct end *end = arg;
+    for (int i = 0; i < 3; i++) {
+        fill(end->watch.fd);
+        weir_fiber *reader = weir_spawn(ends_then_drains, end, NULL);
+        /* Not again and again meanwhile: the end is told once. */
+        int tries = 0;
+        while (send(end->watch.fd, "x", 1, MSG_NOSIGNAL) < 0) {
+            check(errno == EAGAIN && ++tries < 4);
+            weir__watch_clear(&end->watch, WEIR__WRITABLE);
+            check(weir__watch_wait(&end->watch, WEIR__WRITABLE, weir_deadline(WEIR_S(20)), NULL, NULL) == 0);
+        }
+        weir_join(reader, NULL, WEIR_FOREVER);
+    }
+    return 0;
+}
+
+static int writes_beyond_the_end_and_closes(void *arg)
+{
+    writes_beyond_the_end(arg);
+    close_end(arg);
+    return 0;
+}
+
+static void room_wakes_after_the_end(void **state)
+{
+    with_end(state, writes_beyond_the_end_and_closes);
+}
+
 static int reads_one(void *arg)
 {
     char data[4];
@@ -444,8 +485,8 @@ static size_t open_descriptors(void)
     return count;
 }
 
-/* Both directions of one descriptor in one epoll that is not its home. */
-static void a_reader_and_a_writer_of_another_loop(void **state)
+/* A fiber of a loop that is not the home of the end that it uses. */
+static void away_from_home(void **state, weir_fiber_function *function)
 {
     weir_loop *loop = loop_on(backend_of(state));
     struct end *end = make_end();
@@ -453,12 +494,23 @@ static void a_reader_and_a_writer_of_another_loop(void **state)
     assert_int_equal(weir_loop_run(loop), 0);
     size_t before = open_descriptors();
     struct other other;
-    start_loop_thread(&other, backend_of(state), both_wait_elsewhere, end);
+    start_loop_thread(&other, backend_of(state), function, end);
     finish_other(&other);
     assert_int_equal(open_descriptors(), before);
     close_end(end);
     weir_loop_free(loop);
     free_end(end);
+}
+
+/* Both directions of one descriptor in one epoll that is not its home. */
+static void a_reader_and_a_writer_of_another_loop(void **state)
+{
+    away_from_home(state, both_wait_elsewhere);
+}
+
+static void a_writer_of_another_loop_after_the_end(void **state)
+{
+    away_from_home(state, writes_beyond_the_end);
 }
 
 /* Two loops take turns to wait: what each knows of readiness must not mislead the other. */
@@ -681,6 +733,7 @@ int main(void)
         on_each_backend(the_end_is_not_waited_for),
         on_each_backend(the_end_together_with_data),
         on_each_backend(room_wakes),
+        on_each_backend(room_wakes_after_the_end),
         on_each_backend(a_reader_and_a_writer_wait_at_once),
         on_each_backend(the_condition_is_looked_at_again),
         on_each_backend(wakes_and_cancels_end_the_wait),
@@ -689,6 +742,7 @@ int main(void)
         on_each_backend(a_thread_reads),
         cmocka_unit_test(a_thread_reads_what_has_no_home),
         on_each_backend(a_reader_and_a_writer_of_another_loop),
+        on_each_backend(a_writer_of_another_loop_after_the_end),
         on_each_backend(loops_take_turns),
         on_each_backend(an_armed_watch_is_closed),
         on_each_backend(the_address_of_a_closed_socket_is_free),
