@@ -174,10 +174,6 @@ void weir__loop_post(weir_loop *loop, struct weir__task *task);
 /* As weir_loop_run, until a fiber has set *done, whoever else is left. */
 int weir__loop_run_until(weir_loop *loop, const bool *done);
 
-/* Makes weir_loop_run return when its fibers have ended even if acceptors are open, and keeps it running until then otherwise. */
-void weir__loop_hold(weir_loop *loop);
-void weir__loop_unhold(weir_loop *loop);
-
 /* Called when the calling fiber next parks, once: how a datagram server hands its socket on. NULL takes it back. */
 void weir__on_park(void (*function)(void *arg), void *arg);
 

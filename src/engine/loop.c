@@ -155,7 +155,7 @@ int weir_loop_once(weir_loop *loop, int64_t deadline)
     look_at_clock(loop);
     empty_inbox(loop);
     run_ready(loop);
-    bool nothing_left = !atomic_load(&loop->fiber_count) && !loop->holds;
+    bool nothing_left = !atomic_load(&loop->fiber_count);
     if (await_events(loop, nothing_left ? WEIR_NOW : deadline) < 0)
         return -1;
     run_ready(loop);
@@ -166,7 +166,7 @@ int weir_loop_run(weir_loop *loop)
 {
     look_at_clock(loop);
     /* Whether there is anything to wait for is known only when what is runnable has run: that may be the last fiber's end. */
-    for (run_ready(loop); atomic_load(&loop->fiber_count) || loop->holds; run_ready(loop))
+    for (run_ready(loop); atomic_load(&loop->fiber_count); run_ready(loop))
         if (await_events(loop, WEIR_FOREVER) < 0)
             return -1;
     return 0;
@@ -189,16 +189,6 @@ int64_t weir_loop_deadline(weir_loop *loop)
 int weir_loop_fd(const weir_loop *loop)
 {
     return loop->backend->descriptor(loop);
-}
-
-void weir__loop_hold(weir_loop *loop)
-{
-    loop->holds++;
-}
-
-void weir__loop_unhold(weir_loop *loop)
-{
-    loop->holds--;
 }
 
 /* --- life --- */

@@ -20,7 +20,6 @@ struct weir_loop {
     atomic_size_t fiber_count;    /* those in an inbox included */
     size_t max_fibers;
     size_t stack_size;
-    size_t holds;   /* weir__loop_hold: what keeps weir_loop_run going beside fibers */
     size_t closing; /* watches that are closed but for the backend's word that it holds them no more */
     struct weir__timers timers;
 

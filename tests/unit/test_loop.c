@@ -202,14 +202,12 @@ static void it_is_embedded(void **state)
     weir_loop_free(helper.loop);
 }
 
-/* --- what keeps it running --- */
+/* --- what is posted --- */
 
 struct posted {
     struct weir__task task;
     weir_loop *loop;
     atomic_int count;
-    pthread_t thread;
-    bool unhold;
 };
 
 static void run_posted(struct weir__task *task)
@@ -217,9 +215,6 @@ static void run_posted(struct weir__task *task)
     struct posted *posted = (struct posted *)task;
     check(!weir_self());
     posted->count++;
-    posted->thread = pthread_self();
-    if (posted->unhold)
-        weir__loop_unhold(posted->loop);
 }
 
 static int posts(void *arg)
@@ -228,19 +223,6 @@ static int posts(void *arg)
     breathe();
     weir__loop_post(posted->loop, &posted->task);
     return 0;
-}
-
-static void a_hold_keeps_it_running(void **state)
-{
-    struct posted posted = {.task.function = run_posted, .loop = loop_on(backend_of(state)), .unhold = true};
-    struct other other;
-    weir__loop_hold(posted.loop);
-    start_thread(&other, posts, &posted);
-    assert_int_equal(weir_loop_run(posted.loop), 0);
-    assert_int_equal(posted.count, 1);
-    assert_true(pthread_equal(posted.thread, pthread_self()));
-    finish_other(&other);
-    weir_loop_free(posted.loop);
 }
 
 /* What is posted while a loop is freed runs once: on the loop's thread, or on the poster's when the loop is gone. */
@@ -397,7 +379,6 @@ int main(void)
         on_each_backend(a_turn_runs_what_is_runnable),
         on_each_backend(a_turn_waits_no_longer_than_asked),
         on_each_backend(it_is_embedded),
-        on_each_backend(a_hold_keeps_it_running),
         on_each_backend(nothing_posted_is_lost),
         on_each_backend(a_spawn_in_vain_keeps_nobody_waiting),
         on_each_backend(parking_is_told_once),
