@@ -30,11 +30,14 @@ struct weir__sim_event;
 
 /* --- the world --- */
 
+/* What the virtual clock says when a run begins: the trace counts from there. */
+#define WEIR__SIM_BEGINNING WEIR_S(3600)
+
 struct weir__sim {
     const weir_sim_scenario *scenario;
     uint64_t seed;
     uint64_t chance[4]; /* of chance.c */
-    int64_t now;        /* the virtual clock, monotonic; begins at an hour */
+    int64_t now;        /* the virtual clock, monotonic; begins at WEIR__SIM_BEGINNING */
     int64_t wall;       /* what to add for the wall clock */
     int64_t faults_end;
     unsigned kinds;                       /* the faults that this seed may see at all */
