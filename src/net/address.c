@@ -200,7 +200,7 @@ static ssize_t unescape(const char *text, char *bytes, size_t size)
 int weir__local_address(bool abstract, const char *name, size_t length, weir_address *address)
 {
     *address = (weir_address){.local.sun_family = AF_UNIX};
-    if (length == 0 || length > sizeof address->local.sun_path - 1)
+    if ((length == 0 && !abstract) || length > sizeof address->local.sun_path - 1)
         return invalid();
     memcpy(address->local.sun_path + abstract, name, length);
     /* one byte more in either case: the NUL before an abstract name, or the one behind a path */
@@ -213,7 +213,7 @@ static int parse_local(const char *text, weir_address *address)
     char name[sizeof address->local.sun_path - 1];
     bool abstract = *text == '@';
     ssize_t length = unescape(text + abstract, name, sizeof name);
-    if (length <= 0 || (!abstract && memchr(name, '\0', (size_t)length) != NULL))
+    if (length < 0 || (!abstract && memchr(name, '\0', (size_t)length) != NULL))
         return invalid();
     return weir__local_address(abstract, name, (size_t)length, address);
 }

@@ -7,7 +7,7 @@
 /* An address of IPv4 or IPv6 (without brackets, a scope as a number) in digits. 0, or -1 with EINVAL. */
 int weir__numeric_address(const char *host, size_t length, uint16_t port, weir_address *address);
 
-/* A Unix socket's address: a path, or an abstract name without its @. 0, or -1 with EINVAL if it is empty or too long. */
+/* A Unix socket's address: a path, or an abstract name (an empty one too) without its @. 0, or -1 with EINVAL if the path is empty, or too long. */
 int weir__local_address(bool abstract, const char *name, size_t length, weir_address *address);
 
 /* The bytes of a Unix socket's name, an abstract one's leading NUL included; 0 for one without a name. */
