@@ -10,6 +10,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -22,7 +23,16 @@
 
 struct addrinfo;
 
+struct weir__backend;
+
 struct weir__system {
+    /*
+     * Of a system without threads, which is the simulator: the backend of every loop, and what weir_offload does there. NULL of
+     * a kernel.
+     */
+    const struct weir__backend *backend;
+    int (*offload)(int (*function)(void *arg), void *arg, void (*abandon)(void *arg), int *result, int64_t deadline);
+
     /* clocks and chance */
     int64_t (*monotonic)(void);
     int64_t (*wall)(void);
@@ -109,6 +119,12 @@ extern _Thread_local const struct weir__system *weir__system_here __attribute__(
 static inline const struct weir__system *weir__system(void)
 {
     return weir__system_here;
+}
+
+/* Whether what would be a thread must be a fiber of the calling loop. */
+static inline bool weir__threadless(void)
+{
+    return weir__system_here->offload;
 }
 
 #endif

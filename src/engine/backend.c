@@ -9,10 +9,12 @@
 #include "base/error.h"
 #include "engine/loop.h"
 
+const struct weir__backend *(*weir__backend_wrap)(const struct weir__backend *backend);
+
 static int open_backend(weir_loop *loop, const struct weir__backend *backend)
 {
-    loop->backend = backend;
-    return backend->open(loop);
+    loop->backend = weir__backend_wrap ? weir__backend_wrap(backend) : backend;
+    return loop->backend->open(loop);
 }
 
 /* The simulator refuses nothing; the environment speaks for whoever cannot pass an option, such as a test. */
@@ -41,6 +43,8 @@ static void tell_fallback(int number)
 
 int weir__backend_choose(weir_loop *loop, weir_backend backend)
 {
+    if (loop->system->backend)
+        return open_backend(loop, loop->system->backend);
     if (backend == WEIR_BACKEND_AUTO && choice_of_environment(&backend) < 0)
         return -1;
     if (backend != WEIR_BACKEND_EPOLL && open_backend(loop, &weir__backend_uring) == 0)

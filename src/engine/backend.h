@@ -47,6 +47,10 @@ struct weir__backend {
 
     /* Makes `wait` return soon. Any thread. */
     void (*wake)(weir_loop *loop);
+
+    /* The simulator's, NULL elsewhere: puts what is in the run queue into another order; and what a new fiber's `host` is. */
+    void (*arrange)(weir_loop *loop);
+    void *(*host)(weir_loop *loop);
 };
 
 extern const struct weir__backend weir__backend_uring;
@@ -55,8 +59,14 @@ extern const struct weir__backend weir__backend_epoll;
 /* Events of a watch: directions as bits, and whether an end or an error was among them. Wakes who waits. */
 void weir__watch_event(struct weir__watch *watch, int directions, bool hangup);
 
+/* Puts something between every loop that is made from now on and its backend: a test's. NULL: nothing. */
+extern const struct weir__backend *(*weir__backend_wrap)(const struct weir__backend *backend);
+
 /* Opens the backend that was asked for, or the best there is. 0, or -1 with an error. */
 int weir__backend_choose(weir_loop *loop, weir_backend backend);
+
+/* In the simulator's place of the above; see engine/sim. */
+extern const struct weir__backend weir__backend_sim;
 
 /* The fallback to epoll is not logged in this process: another one of the family has done so. */
 void weir__backend_tell_no_fallback(void);

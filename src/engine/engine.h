@@ -67,6 +67,9 @@ void weir__cancel_thread(struct weir__waiter *thread);
 /* Takes whoever waits out of the slot and wakes it. Any thread. Returns whether there was somebody. */
 bool weir__wake(weir__slot *slot);
 
+/* As weir_join for ever, whether or not the caller is cancelled. */
+void weir__join_uncancelled(weir_fiber *fiber);
+
 /* The directions of a watch, as bits. */
 enum { WEIR__READABLE = 1, WEIR__WRITABLE = 2 };
 

@@ -119,6 +119,10 @@ static struct weir_fiber *make_fiber(weir_loop *loop, const char *name)
     weir__loop_refer(loop);
     fiber->loop = loop;
     fiber->name = name ? name : "fiber";
+    if (loop->backend->host)
+        fiber->host = loop->backend->host(loop);
+    if (loop->running)
+        fiber->server = loop->running->server;
     weir__list_init(&fiber->all);
     weir__context_make(&fiber->context, fiber->stack.low, fiber->stack.size, boot, fiber);
     tell_tools(fiber);
@@ -214,18 +218,17 @@ void weir__fiber_timer(struct weir__timer *timer, void *arg)
 
 /* --- joining and cancelling --- */
 
-int weir_join(weir_fiber *fiber, int *result, int64_t deadline)
+static int join(weir_fiber *fiber, int *result, int64_t deadline, bool cancellable)
 {
-    const weir_fiber *self = weir__fiber_running();
-    if (self && fiber == self)
-        return weir_fail(WEIR_ERROR_USAGE, EDEADLK, "join", fiber->name, "a fiber cannot wait for its own end");
     while (!weir__slot_finished(&fiber->joiner)) {
         if (!weir__wait_begin(&fiber->joiner)) {
             if (weir__slot_finished(&fiber->joiner))
                 break;
             return weir__waiter_self() ? weir__fail_busy("join", fiber->name) : weir__fail_memory("join");
         }
-        if (weir__wait_park(&fiber->joiner, deadline) < 0)
+        int waited = cancellable ? weir__wait_park(&fiber->joiner, deadline)
+                                 : weir__wait_park_uncancelled(&fiber->joiner, deadline);
+        if (waited < 0)
             return errno == ETIMEDOUT ? weir__fail_deadline("join", fiber->name)
                                       : weir__fail_cancelled("join", fiber->name);
     }
@@ -233,6 +236,19 @@ int weir_join(weir_fiber *fiber, int *result, int64_t deadline)
         *result = fiber->result;
     weir__fiber_free(fiber);
     return 0;
+}
+
+int weir_join(weir_fiber *fiber, int *result, int64_t deadline)
+{
+    const weir_fiber *self = weir__fiber_running();
+    if (self && fiber == self)
+        return weir_fail(WEIR_ERROR_USAGE, EDEADLK, "join", fiber->name, "a fiber cannot wait for its own end");
+    return join(fiber, result, deadline, true);
+}
+
+void weir__join_uncancelled(weir_fiber *fiber)
+{
+    join(fiber, NULL, WEIR_FOREVER, false);
 }
 
 static void wake_cancelled(struct weir_fiber *fiber)

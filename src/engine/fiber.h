@@ -54,6 +54,8 @@ struct weir_fiber {
     void *arg;
     weir__slot joiner; /* who waits for its end; finished when it has ended */
     weir__slot own;    /* for waits that belong to nothing else: sleep */
+    void *host;        /* where it runs in a simulation, as who spawned it */
+    void *server;      /* in a simulation, whose handler it is: threads keep that by themselves */
     int result;
     uint8_t state;
     bool detached;

@@ -6,6 +6,7 @@
  */
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/loop.h"
 
@@ -125,6 +126,8 @@ void weir__lend_return(void *buffer)
         free(lent);
         return;
     }
+    if (weir__threadless()) /* who looks at it still shall see it */
+        memset(lent->bytes, 0xdb, lent->size);
     weir__sanitizer_poison(lent->bytes, lent->size);
     if (loop && loop->lent == pool) {
         lent->next = pool->free;
@@ -132,6 +135,16 @@ void weir__lend_return(void *buffer)
     } else {
         put_back_from_afar(pool, lent);
     }
+}
+
+size_t weir__lent_out(const struct weir__lent_pool *pool)
+{
+    if (!pool)
+        return 0;
+    size_t out = atomic_load(&pool->references) - 1;
+    for (const struct lent *lent = pool->free; lent; lent = lent->next)
+        out--;
+    return out;
 }
 
 /* Returns how many there were. */

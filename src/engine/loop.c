@@ -116,6 +116,8 @@ static void empty_inbox(weir_loop *loop)
 /* Runs what is in the queue now; what comes in meanwhile waits for the next turn, so that events are not starved. */
 static void run_ready(weir_loop *loop)
 {
+    if (loop->backend->arrange)
+        loop->backend->arrange(loop);
     struct weir__task *task = loop->ready;
     loop->ready = NULL;
     loop->ready_end = &loop->ready;

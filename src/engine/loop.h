@@ -86,4 +86,7 @@ struct weir__foreign *weir__foreign_new(weir_loop *loop, int fd, weir__slot *tar
 /* The pool of lent buffers; lend.c. */
 void weir__lent_pool_free(struct weir__lent_pool *pool);
 
+/* How many large buffers are lent at the moment; on the loop's thread. NULL: none. */
+size_t weir__lent_out(const struct weir__lent_pool *pool);
+
 #endif

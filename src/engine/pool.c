@@ -213,6 +213,8 @@ static bool must_leave(void (*abandon_function)(void *), int64_t deadline)
 int weir_offload(int (*function)(void *arg), void *arg, void (*abandon_function)(void *arg), int *result,
                  int64_t deadline)
 {
+    if (weir__system()->offload)
+        return weir__system()->offload(function, arg, abandon_function, result, deadline);
     if (!weir__fiber_running() && !must_leave(abandon_function, deadline)) {
         int value = function(arg);
         if (result)

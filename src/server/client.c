@@ -41,7 +41,7 @@ static bool leave_as_thread(struct weir__worker *worker, pthread_t *before)
 static void unlist(struct weir__client *client)
 {
     struct weir__worker *worker = client->worker;
-    bool is_thread = worker->server->options.model == WEIR_MODEL_THREAD, join = false;
+    bool is_thread = weir__server_has_threads(worker->server), join = false;
     pthread_t before;
     pthread_mutex_lock(&worker->lock);
     leave(client);
@@ -63,7 +63,7 @@ bool weir__clients_gone(struct weir__worker *worker)
 
 static void cancel(const struct weir__client *client)
 {
-    if (client->worker->server->options.model == WEIR_MODEL_THREAD)
+    if (weir__server_has_threads(client->worker->server))
         weir__cancel_thread(client->self);
     else
         weir_cancel_fiber((weir_fiber *)client->self); /* a fiber's waiter is its beginning */
@@ -159,6 +159,7 @@ void weir__client_serve(struct weir__client *client)
 
 static int client_fiber(void *arg)
 {
+    weir__server_enter(((struct weir__client *)arg)->worker->server);
     weir__client_serve(arg);
     return 0;
 }
@@ -177,7 +178,7 @@ void weir__client_thread_begins(struct weir__client *client)
 static int run(struct weir__client *client)
 {
     const weir_server *server = client->worker->server;
-    if (server->options.model == WEIR_MODEL_THREAD)
+    if (weir__server_has_threads(server))
         return weir__client_thread(client);
     weir_fiber_options options = {.size = sizeof options, .name = server->name, .detached = true};
     client->self = (struct weir__waiter *)weir_spawn(client_fiber, client, &options);

@@ -77,6 +77,7 @@ static void end_reader(struct weir__reader *reader)
 static int read_inlet(void *arg)
 {
     struct weir__reader *reader = arg;
+    weir__server_enter(reader->inlet->worker->server);
     for (int batches = 1; handle_batch(reader) && weir__batch_receive(reader->inlet); batches++)
         if (batches % BATCHES_A_TURN == 0)
             weir_yield();

@@ -31,7 +31,7 @@ static void worker_init(struct weir__worker *worker, weir_server *server, size_t
         .idle = options->idle_timeout,
         .write = options->write_timeout,
         .message = options->message_timeout,
-        .shared = worker->server->options.model == WEIR_MODEL_THREAD,
+        .shared = weir__server_has_threads(server),
         .moved = {weir__counter(worker->counters, bytes_in), weir__counter(worker->counters, bytes_out)},
     };
     pthread_mutex_init(&worker->lock, NULL);
@@ -108,6 +108,20 @@ static void block_signals(sigset_t *before)
     weir__system()->thread_mask(SIG_SETMASK, &all, before);
 }
 
+/* As start_threads where there are none: the keepers are fibers that begin when the caller next parks. */
+static size_t start_fibers(weir_server *server)
+{
+    size_t started = 0;
+    while (started < server->worker_count && weir__worker_spawn(server->workers[started]) == 0)
+        started++;
+    server->ready = started;
+    if (started < server->worker_count)
+        server->start_error = errno;
+    for (size_t i = 0; server->start_error && i < started; i++)
+        server->workers[i]->done = true;
+    return started;
+}
+
 /* Starts them all, or as many as can be; returns how many. */
 static size_t start_threads(weir_server *server)
 {
@@ -145,7 +159,10 @@ static int open_workers(weir_server *server, size_t started)
 static void join_threads(weir_server *server, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        pthread_join(server->workers[i]->thread, NULL);
+        if (server->workers[i]->keeper)
+            weir__join_uncancelled(server->workers[i]->keeper);
+        else
+            pthread_join(server->workers[i]->thread, NULL);
 }
 
 void weir__server_free_workers(weir_server *server)
@@ -160,7 +177,7 @@ static int run_workers(weir_server *server)
     server->opened = 0;
     server->start_error = 0;
     *server->start_reason = '\0';
-    size_t started = start_threads(server);
+    size_t started = weir__threadless() ? start_fibers(server) : start_threads(server);
     if (open_workers(server, started) == 0)
         return 0;
     int error = errno;
@@ -292,7 +309,7 @@ int weir__server_wait(weir_server *server, int64_t deadline, bool cancellable)
 
 int weir_server_wait(weir_server *server, int64_t deadline)
 {
-    if (weir__server_here == server)
+    if (weir__server_here() == server)
         return weir_fail(WEIR_ERROR_USAGE, EDEADLK, "wait", server->name, "its own handlers cannot wait for its end");
     return weir__server_wait(server, deadline, true);
 }

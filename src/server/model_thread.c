@@ -14,8 +14,8 @@ static void *client_thread(void *arg)
 {
     struct weir__client *client = arg;
     struct weir__worker *worker = client->worker;
-    weir__server_here = worker->server;
     weir__system_here = worker->server->system;
+    weir__server_enter(worker->server);
     weir__client_thread_begins(client);
     weir__client_serve(client);
     return NULL;

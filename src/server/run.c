@@ -107,17 +107,25 @@ static int give_up(const struct weir__run *run)
     return -1;
 }
 
+/* Whoever waits here as a fiber of its own program's may be cancelled: the servers end at once then. */
+static int wait_for_each(const struct weir__run *run)
+{
+    for (size_t i = 0; i < run->count; i++)
+        if (weir__server_wait(run->servers[i], WEIR_FOREVER, true) < 0)
+            return give_up(run);
+    return 0;
+}
+
 static int wait_for_servers(void *arg)
 {
     struct watch_over *over = arg;
     weir_fiber_options options = {.size = sizeof options, .name = "signals"};
     weir_fiber *signals = weir_spawn(wait_for_signals, over, &options);
-    for (size_t i = 0; i < over->run->count; i++)
-        weir__server_wait(over->run->servers[i], WEIR_FOREVER, false);
-    if (!signals)
-        return 0;
-    weir_cancel_fiber(signals);
-    over->result = weir_join(signals, NULL, WEIR_FOREVER);
+    over->result = signals ? wait_for_each(over->run) : give_up(over->run);
+    if (signals) {
+        weir_cancel_fiber(signals);
+        weir__join_uncancelled(signals);
+    }
     return 0;
 }
 
@@ -125,14 +133,26 @@ static int watch_over(const struct weir__run *run, weir_signals *signals, weir_l
 {
     struct watch_over over = {.run = run, .signals = signals, .result = -1};
     weir_fiber_options options = {.size = sizeof options, .name = "main", .detached = true};
-    if (!weir_spawn(wait_for_servers, &over, &options) || weir_loop_run(loop) < 0)
+    if (!loop)
+        wait_for_servers(&over);
+    else if (!weir_spawn(wait_for_servers, &over, &options) || weir_loop_run(loop) < 0)
         return -1;
     return over.result;
 }
 
+static int start_and_watch(const struct weir__run *run, weir_signals *signals, weir_loop *loop)
+{
+    int result = start_servers(run);
+    if (result == 0) {
+        weir__tell_ready(run);
+        result = watch_over(run, signals, loop);
+    }
+    return result < 0 ? give_up(run) : result;
+}
+
 /*
  * The loop has nothing but the two fibers above: epoll is as good as any and asks for no memory. It is made before anybody
- * can connect: the first clients may take every descriptor there is.
+ * can connect: the first clients may take every descriptor there is. Who is in a fiber has a loop.
  */
 int weir__run_process(const struct weir__run *run)
 {
@@ -141,13 +161,9 @@ int weir__run_process(const struct weir__run *run)
     weir_signals *signals = take_signals(run);
     if (!signals)
         return -1;
-    weir_loop *loop = weir_loop_new(&options);
-    if (loop && start_servers(run) == 0) {
-        weir__tell_ready(run);
-        result = watch_over(run, signals, loop);
-    }
-    if (result < 0)
-        give_up(run);
+    weir_loop *loop = weir_self() ? NULL : weir_loop_new(&options);
+    if (loop || weir_self())
+        result = start_and_watch(run, signals, loop);
     weir_loop_free(loop);
     weir_signals_free(signals);
     return result;

@@ -154,7 +154,7 @@ const char *weir_server_endpoint(const weir_server *server, size_t index)
 
 size_t weir_line_limit(void)
 {
-    const weir_server *server = weir__server_here;
+    const weir_server *server = weir__server_here();
     if (!server)
         return LINE_LIMIT;
     return server->options.line_limit < 0 ? SIZE_MAX : (size_t)server->options.line_limit;

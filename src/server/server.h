@@ -93,6 +93,7 @@ struct weir__worker {
     weir_server *server;
     size_t index;
     pthread_t thread;
+    weir_fiber *keeper; /* in place of the thread where there are none */
     struct weir__counters *counters;
     struct weir__conn_limits limits; /* of its connections */
     weir__slot news;                 /* the keeper waits here */
@@ -113,8 +114,15 @@ struct weir__worker {
     pthread_t ended_thread;
 };
 
-/* The server that the calling thread works for, NULL for others. */
-extern _Thread_local struct weir_server *weir__server_here;
+/* The server that the calling thread works for, or in a simulation the calling fiber; NULL for others. */
+weir_server *weir__server_here(void);
+void weir__server_enter(weir_server *server);
+
+/* Whether a thread serves each of its clients: in a simulation the model is fibers. */
+static inline bool weir__server_has_threads(const weir_server *server)
+{
+    return server->options.model == WEIR_MODEL_THREAD && !server->system->offload;
+}
 
 /* --- server.c --- */
 
@@ -165,6 +173,9 @@ void weir__counters_free(weir_server *server);
 
 /* A worker's thread: starts its loop, waits for the server to be opened, works until it stops. */
 void *weir__worker_run(void *arg);
+
+/* The same without a thread of its own, as a fiber of the caller's loop: worker->keeper, to be joined. 0 or -1. */
+int weir__worker_spawn(struct weir__worker *worker);
 
 /* Wakes a worker's keeper. Any thread. */
 void weir__worker_wake(struct weir__worker *worker);

@@ -5,13 +5,35 @@
 #include <weir/log.h>
 
 #include "base/text.h"
+#include "engine/loop.h"
 #include "server/client.h"
 #include "server/drain.h"
 #include "server/gate.h"
 #include "server/inlet.h"
 #include "server/server.h"
 
-_Thread_local struct weir_server *weir__server_here;
+static _Thread_local weir_server *server_here;
+
+/* The calling fiber where there are no threads; NULL. */
+static struct weir_fiber *threadless_fiber(void)
+{
+    return weir__threadless() ? weir__fiber_running() : NULL;
+}
+
+weir_server *weir__server_here(void)
+{
+    const struct weir_fiber *fiber = threadless_fiber();
+    return fiber ? fiber->server : server_here;
+}
+
+void weir__server_enter(weir_server *server)
+{
+    struct weir_fiber *fiber = threadless_fiber();
+    if (fiber)
+        fiber->server = server;
+    else
+        server_here = server;
+}
 
 void weir__worker_wake(struct weir__worker *worker)
 {
@@ -115,8 +137,8 @@ void *weir__worker_run(void *arg)
 {
     struct weir__worker *worker = arg;
     weir_server *server = worker->server;
-    weir__server_here = server;
     weir__system_here = server->system;
+    weir__server_enter(server);
     pthread_setname_np(pthread_self(), "weir-worker");
     weir__catch_overflow_here();
     weir_loop *loop = make_loop(server);
@@ -131,4 +153,24 @@ void *weir__worker_run(void *arg)
     worker->done = true;
     weir_loop_free(loop);
     return NULL;
+}
+
+/* --- without a thread --- */
+
+static int keep_here(void *arg)
+{
+    struct weir__worker *worker = arg;
+    bool begins = !worker->done;
+    weir__server_enter(worker->server);
+    keep(worker);
+    if (begins)
+        weir__server_worker_ended(worker->server);
+    return 0;
+}
+
+int weir__worker_spawn(struct weir__worker *worker)
+{
+    weir_fiber_options options = {.size = sizeof options, .name = "keeper"};
+    worker->keeper = weir_spawn(keep_here, worker, &options);
+    return worker->keeper ? 0 : -1;
 }
