@@ -50,6 +50,7 @@ struct weir__sim {
     struct weir__sim_events *events;
     struct weir__sim_descriptors *descriptors;
     struct weir__sim_names *names; /* route.c's */
+    struct weir__list streams;     /* stream.c's: all there are; made with the first */
     uint64_t objects;              /* how many were made: their numbers in the trace */
     size_t live_objects;
     int trace; /* the real descriptor it is written to; -1 */
@@ -94,7 +95,8 @@ struct weir_sim_host {
     struct in_addr ip4;  /* 10.0.x.y */
     struct in6_addr ip6; /* fd00::x */
     bool down;           /* it was killed, and its fibers are on their way out: its calls fail with EIO */
-    size_t open;         /* descriptors */
+    int64_t killed_at;
+    size_t open; /* descriptors */
     struct weir__list programs;
     struct weir__sim_files *files;     /* file.c's; made when first used, freed by weir__sim_files_free */
     struct weir__sim_notices *notices; /* notice.c's: pending signals, and who waits for them */
@@ -160,6 +162,7 @@ struct weir__sim_object {
     struct weir_sim_host *host;
     uint64_t number;
     unsigned descriptors;
+    mode_t mode;                         /* what fchmod(2) gave it; 0: nothing */
     struct weir__list watches;           /* backend.c's registrations */
     struct weir__sim_acceptor *acceptor; /* backend.c's; NULL */
 };
@@ -211,6 +214,8 @@ struct weir__sim_object *weir__sim_files_socket(struct weir_sim_host *host,
                                                 const char *path); /* NULL: ENOENT, ECONNREFUSED */
 void weir__sim_files_forget(struct weir_sim_host *host,
                             struct weir__sim_object *object); /* it is closed; the node stays */
+/* The host is killed: what was not synced may be lost. */
+void weir__sim_files_killed(struct weir_sim_host *host);
 void weir__sim_files_free(struct weir_sim_host *host);
 
 /* Has a signal wait on the host; what is not waited for by anybody stays pending. */
@@ -219,36 +224,69 @@ void weir__sim_notices_free(struct weir_sim_host *host);
 
 /* --- addresses --- */
 
-/*
- * What address.c keeps for a socket of AF_INET or AF_INET6 or an abstract Unix one: a member of streams and datagrams. The
- * search at the other side is by what is bound.
- */
-struct weir__sim_binding {
-    struct weir__list link; /* in host->bound; weir__list_init before */
-    struct weir__sim_object *object;
-    union {
-        struct sockaddr any;
-        struct sockaddr_in ip4;
-        struct sockaddr_in6 ip6;
-        struct sockaddr_un local;
-    } address;
-    socklen_t length; /* 0: not bound */
-    bool datagram, reuse_address, reuse_port, only6, listening;
+union weir__sim_address {
+    struct sockaddr any;
+    struct sockaddr_in ip4;
+    struct sockaddr_in6 ip6;
+    struct sockaddr_un local;
 };
 
+/* What setsockopt(2) has set of what streams and datagrams share (option.c). */
+struct weir__sim_options {
+    bool keepalive, no_delay;
+    int send_buffer, receive_buffer; /* as getsockopt(2) tells them; 0: the system's own */
+    int keep_idle, keep_interval, keep_count;
+};
+
+/*
+ * What address.c keeps for a socket: a member of streams and datagrams. The search at the other side is by what is bound.
+ */
+struct weir__sim_binding {
+    struct weir__list link; /* in host->bound */
+    struct weir__sim_object *object;
+    int family; /* the socket's */
+    union weir__sim_address address;
+    socklen_t length; /* 0: not bound */
+    bool datagram, reuse_address, reuse_port, only6, listening;
+    bool no_port;   /* IP_BIND_ADDRESS_NO_PORT */
+    uint32_t drops; /* datagrams that found no room: SO_MEMINFO */
+    struct weir__sim_options options;
+};
+
+/* Before all else; the object has its host by then. */
+void weir__sim_binding_init(struct weir__sim_binding *binding, struct weir__sim_object *object, int family,
+                            bool datagram);
 /* bind(2), with EADDRINUSE, EADDRNOTAVAIL and EACCES as Linux has them; port 0 chooses one. */
 int weir__sim_bind(struct weir__sim_binding *binding, const struct sockaddr *address, socklen_t length);
 /* A free port of its host and the address that reaches `peer` from it, as connect(2) and sendto(2) choose them. */
 int weir__sim_bind_towards(struct weir__sim_binding *binding, const struct sockaddr *peer);
 void weir__sim_unbind(struct weir__sim_binding *binding);
+/* Which of its addresses a host sends from to reach `peer`, port 0; returns its length, 0: it has none of that family. */
+socklen_t weir__sim_source(const struct weir_sim_host *host, const struct sockaddr *peer,
+                           union weir__sim_address *source);
 /*
  * Who gets what is sent to an address of `host`: the most exact of the bound ones; of several that share a port (SO_REUSEPORT)
- * one by chance. Streams: those that listen. NULL: nobody.
+ * one by chance. Streams: those that listen. NULL: nobody, and for Unix sockets errno says why (ENOENT, ECONNREFUSED,
+ * EPROTOTYPE where it is of the other type).
  */
 struct weir__sim_binding *weir__sim_find(struct weir_sim_host *host, const struct sockaddr *address, bool datagram);
 /* "10.0.0.1:7", "[fd00::1]:7", "unix:/path", "@name" */
 void weir__sim_address_text(const struct sockaddr *address, socklen_t length, char *text, size_t size);
 int weir__sim_copy_address(const void *from, socklen_t from_length, struct sockaddr *address, socklen_t *length);
+/* An address in its own family: ::ffff:a.b.c.d becomes a.b.c.d. Returns its length. */
+socklen_t weir__sim_plain_address(const struct sockaddr *address, socklen_t length, union weir__sim_address *plain);
+/* getsockname(2) of a socket, bound or not. */
+int weir__sim_local_name(const struct weir__sim_binding *binding, struct sockaddr *address, socklen_t *length);
+
+/*
+ * The options of every socket, but SO_ERROR. 0, or -1 with ENOPROTOOPT for what it does not know: a kind looks at its own
+ * first.
+ */
+int weir__sim_get_option(const struct weir__sim_binding *binding, int level, int name, void *value, socklen_t *length);
+int weir__sim_set_option(struct weir__sim_binding *binding, int level, int name, const void *value, socklen_t length);
+
+/* Frees the streams of a world that is over: what was under way goes with them. */
+void weir__sim_streams_end(struct weir__sim *sim);
 
 /* --- the trace --- */
 
