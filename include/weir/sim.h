@@ -1,8 +1,10 @@
 /*
- * weir/sim.h: the simulator. Unmodified clients, handlers and servers of this library run on hosts that exist in memory
- * alone: with a clock of their own, a network of streams and datagrams between them, and files. One seed decides all that
- * is left to chance elsewhere: which fiber runs first, how long each segment takes, how every transfer is cut, and which
- * faults come when. The same seed gives the same run, byte for byte, on any machine.
+ * The simulator: clients, handlers and servers as they are, on a network in memory, with faults, all from one seed.
+ *
+ * They run on hosts that exist in memory alone: with a clock of their own, a network of streams and datagrams between
+ * them, and files. One seed decides all that is left to chance elsewhere: which fiber runs first, how long each segment
+ * takes, how every transfer is cut, and which faults come when. The same seed gives the same run, byte for byte, on any
+ * machine.
  *
  * A scenario makes hosts and starts programs on them; a program is a function that would as well run in a fiber of a real
  * process. Faults come for a while, at rates that each seed draws anew, then stop; after that everything must come to its
@@ -118,7 +120,7 @@ WEIR_API int weir_sim_wait_stop(void);
 /* Sends a signal to all that waits for it on a host (weir_signals_wait, weir_serve). */
 WEIR_API void weir_sim_signal(weir_sim_host *host, int number);
 
-/* The host of the caller; NULL in set_up. */
+/* The host of the caller, NULL in set_up; and a host's name, which lives as long as the run. */
 WEIR_API weir_sim_host *weir_sim_host_self(void);
 WEIR_API const char *weir_sim_host_name(const weir_sim_host *host);
 
@@ -162,8 +164,9 @@ WEIR_API int weir_sim_run(const weir_sim_scenario *scenario, uint64_t seed, int 
 
 /*
  * A main function for programs of scenarios (the last has no name): runs many seeds on all processors, tells how it goes, and
- * the first seeds that fail with how to replay each. `program --help` tells its options: --seeds, --from, --seed, --trace,
- * --jobs, --without. Returns an exit status: 0, 1 where a run failed, 2 for wrong usage.
+ * the first seeds that fail with how to replay each. Every seed runs in a process that may crash or hang: that seed has
+ * failed then, and the others go on. `program --help` tells the options. Returns an exit status: 0, 1 where a run failed,
+ * 2 for wrong usage.
  */
 WEIR_API int weir_sim_main(int argc, char **argv, const weir_sim_scenario *scenarios);
 

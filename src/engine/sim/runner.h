@@ -1,0 +1,77 @@
+/* Many runs of a scenario, on all processors, and what is told of them. */
+#ifndef WEIR_ENGINE_SIM_RUNNER_H
+#define WEIR_ENGINE_SIM_RUNNER_H
+
+#include <weir/sim.h>
+
+/* Faults as people name them, in the order of their bits. */
+extern const char *const weir__sim_fault_names[WEIR_SIM_FAULT_KINDS];
+
+/* --- runner.c: the runs --- */
+
+struct weir__sim_work {
+    weir_sim_scenario scenario;
+    uint64_t first, count; /* the seeds */
+    unsigned processes;
+    uint64_t twice;   /* one seed in so many is run twice, to see that it does the same; 0: none */
+    size_t enough;    /* after so many failures, the seeds behind them are left out */
+    int64_t patience; /* how long one seed may take, of real time */
+};
+
+struct weir__sim_failure {
+    uint64_t seed;
+    bool differs; /* it went well, or not, and differently when it was run again */
+    char reason[WEIR_SIM_REASON];
+};
+
+/* What runs add up to. */
+struct weir__sim_tally {
+    uint64_t seeds, steps;
+    int64_t processor, duration; /* of real processors, of virtual time; ns */
+    uint64_t faults[WEIR_SIM_FAULT_KINDS];
+};
+
+struct weir__sim_outcome {
+    struct weir__sim_tally tally;
+    struct weir__sim_failure *failures; /* those with the lowest seeds, in order; at most work.enough. To be freed */
+    size_t failed;
+    bool cut_short; /* there were enough */
+};
+
+/*
+ * Runs one seed in this process, and once more if `twice`. Returns whether it went well; else `failure` says what did not.
+ */
+bool weir__sim_run_seed(const weir_sim_scenario *scenario, uint64_t seed, int trace, bool twice,
+                        weir_sim_result *result, struct weir__sim_failure *failure);
+
+/*
+ * Runs all seeds of the work in processes of its own. What crashes or hangs fails alone. Calls watch(arg, seeds done, failures) some
+ * times a second. Returns 0, or -1 with an error where no process could be had; what was found until then is in `outcome`.
+ */
+int weir__sim_run_many(const struct weir__sim_work *work, void (*watch)(void *arg, uint64_t done, size_t failed),
+                       void *arg, struct weir__sim_outcome *outcome);
+
+/* --- report.c: what is told --- */
+
+struct weir__sim_report {
+    const struct weir__sim_work *work;
+    const char *program; /* as it was called */
+    int number;          /* of the scenario, for TAP; 0: no TAP */
+    unsigned without;    /* faults that the user left out */
+    int64_t begun, told; /* real times */
+    bool terminal;       /* there is one to show progress on */
+};
+
+void weir__sim_report_begin(struct weir__sim_report *report, const struct weir__sim_work *work, const char *program,
+                            int number, unsigned without);
+
+/* To be handed to weir__sim_run_many, with the report. */
+void weir__sim_report_progress(void *report, uint64_t done, size_t failed);
+
+void weir__sim_report_end(struct weir__sim_report *report, const struct weir__sim_outcome *outcome);
+
+/* Of one seed that was run alone; `failure` is NULL if it went well. */
+void weir__sim_report_seed(const char *scenario, uint64_t seed, const weir_sim_result *result,
+                           const struct weir__sim_failure *failure);
+
+#endif
