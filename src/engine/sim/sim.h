@@ -42,8 +42,7 @@ struct weir__sim {
     int64_t faults_end;
     unsigned kinds;                       /* the faults that this seed may see at all */
     uint32_t rates[WEIR_SIM_FAULT_KINDS]; /* of 2^32 */
-    bool
-        late_release; /* as io_uring: a watch is let go some time after it was unwatched; else at once, as epoll does */
+    bool late_release; /* a watch is let go some time after it was unwatched, as by io_uring; else at once, as by epoll */
     weir_loop *loop;
     struct weir__list hosts;
     struct weir_sim_host *delivering; /* the host of the event that is being handed out, outside of fibers; NULL */
@@ -53,6 +52,12 @@ struct weir__sim {
     struct weir__list streams;     /* stream.c's: all there are; made with the first */
     uint64_t objects;              /* how many were made: their numbers in the trace */
     size_t live_objects;
+    unsigned host_count;
+    size_t programs_left, services_left; /* that have not ended */
+    bool started;                        /* programs that are added now begin at once */
+    bool stopping;                       /* all programs have ended */
+    bool over;                           /* the limit has passed */
+    uint64_t turns;                      /* of the loop */
     int trace; /* the real descriptor it is written to; -1 */
     weir_sim_result result;
 };
@@ -95,7 +100,7 @@ struct weir_sim_host {
     struct in_addr ip4;  /* 10.0.x.y */
     struct in6_addr ip6; /* fd00::x */
     bool down;           /* it was killed, and its fibers are on their way out: its calls fail with EIO */
-    int64_t killed_at;
+    int64_t killed_at;  /* when that was */
     size_t open; /* descriptors */
     struct weir__list programs;
     struct weir__sim_files *files;     /* file.c's; made when first used, freed by weir__sim_files_free */
@@ -175,6 +180,8 @@ enum { WEIR__SIM_FIRST_DESCRIPTOR = 1000000 };
 
 /* A descriptor for an object; -1 with EMFILE or ENFILE (a fault): the caller frees the object then. Numbers are never used again. */
 int weir__sim_open(struct weir__sim_object *object, bool nonblocking);
+/* Whether there is none to be had, -1 and errno; 0: weir__sim_open will not fail for that. For who must know before. */
+int weir__sim_no_descriptor(void);
 /* The object of a descriptor; NULL with EBADF, which fails the run: nothing of the library's may use what it has closed. */
 struct weir__sim_object *weir__sim_get(int fd);
 bool weir__sim_is_virtual(int fd);
