@@ -1,9 +1,10 @@
 # For people; meson does the building. `make` alone says what there is.
 BUILD ?= build
+SEEDS ?= 2000
 export CC
 
 .PHONY: help build run test check check-format check-floors check-scripts check-lint check-variants check-aarch64 \
-	bench install clean
+	bench sim sim-check install clean
 
 help:
 	@echo 'make build     build the library and the program, $(BUILD)/weir'
@@ -11,6 +12,8 @@ help:
 	@echo 'make test      run the tests'
 	@echo 'make check     format, floors, linters, both compilers, sanitizers, valgrind, aarch64'
 	@echo 'make bench     measure beside the peers, into docs/performance.md'
+	@echo 'make sim       run the scenarios of the simulator: SEEDS=2000 of each, or of SCENARIO=…'
+	@echo 'make sim-check plant mistakes in a copy, and see the simulator find each'
 	@echo 'make install   install below /usr/local (or PREFIX=…, and DESTDIR=…)'
 	@echo 'make clean     remove what was built'
 	@echo 'Missing Debian packages are installed on the way.'
@@ -63,6 +66,15 @@ bench:
 	@scripts/setup build bench
 	@scripts/build build-bench -Dbench=true
 	python3 bench/run.py --build build-bench --write docs
+
+sim:
+	@scripts/setup build test
+	@scripts/build $(BUILD) -Dtests=enabled
+	@$(BUILD)/tests/sim/scenarios --seeds $(SEEDS) $(SCENARIO)
+
+sim-check:
+	@scripts/setup build test
+	@scripts/sim-check
 
 install: build
 	$(if $(PREFIX),meson configure $(BUILD) -Dprefix=$(PREFIX))
