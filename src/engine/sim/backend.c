@@ -10,12 +10,11 @@
 #include <stdlib.h>
 
 #include "engine/loop.h"
+#include "engine/sim/backend.h"
 #include "engine/sim/check.h"
 #include "engine/sim/descriptor.h"
 #include "engine/sim/event.h"
 #include "engine/sim/host.h"
-
-enum { MOST_ACCEPTS = 8 };
 
 #define SOON           WEIR_US(40)
 #define LATE           WEIR_MS(30)
@@ -32,15 +31,8 @@ struct registration {
     struct weir__sim_event *telling; /* NULL: nothing */
 };
 
-struct weir__sim_acceptor {
-    struct weir__acceptor *acceptor;
-    struct weir__sim_object *listener;
-    weir_loop *loop;
-    struct weir__sim_event *telling;
-};
-
 /* When a change is told: soon, or late as a fault. */
-static int64_t moment(void)
+int64_t weir__sim_moment(void)
 {
     int64_t now = weir__sim_here->now;
     return now + (weir__sim_strikes(WEIR_SIM_EVENTS) ? weir__sim_between(0, LATE) : weir__sim_between(0, SOON));
@@ -103,18 +95,15 @@ static void tell_later(struct registration *one, unsigned events)
     events = concerning(one->watch, events);
     one->events |= events;
     if (events && !one->telling)
-        one->telling = weir__sim_at(moment(), tell, one);
+        one->telling = weir__sim_at(weir__sim_moment(), tell, one);
 }
-
-static void tell_acceptor(void *arg);
 
 void weir__sim_changed(struct weir__sim_object *object, unsigned events)
 {
     struct weir__list *link;
     weir__list_each(link, &object->watches) tell_later(weir__list_entry(link, struct registration, link), events);
-    struct weir__sim_acceptor *acceptor = object->acceptor;
-    if (acceptor && !acceptor->telling)
-        acceptor->telling = weir__sim_at(moment(), tell_acceptor, acceptor);
+    if (object->acceptor)
+        weir__sim_tell_acceptor(object->acceptor);
 }
 
 static struct registration *make_registration(struct weir__sim_object *object, struct weir__watch *watch)
@@ -166,7 +155,7 @@ static bool sim_unwatch(weir_loop *loop, struct weir__watch *watch)
         weir__sim_forget(one->telling);
     weir__list_remove(&one->link);
     if (weir__sim_here->late_release) {
-        weir__sim_at(moment(), released, one);
+        weir__sim_at(weir__sim_moment(), released, one);
         return false;
     }
     free(one);
@@ -179,9 +168,7 @@ void weir__sim_watches_end(struct weir__sim_object *object)
     if (!weir__list_empty(&object->watches))
         weir__sim_fail("%s#%llu was closed while it is watched", object->kind->name,
                        (unsigned long long)object->number);
-    if (object->acceptor)
-        object->acceptor->listener = NULL;
-    object->acceptor = NULL;
+    weir__sim_acceptor_move(object, NULL);
 }
 
 void weir__sim_watches_move(struct weir__sim_object *from, struct weir__sim_object *to)
@@ -191,108 +178,7 @@ void weir__sim_watches_move(struct weir__sim_object *from, struct weir__sim_obje
         weir__list_entry(link, struct registration, link)->object = to;
         weir__list_push_back(&to->watches, link);
     }
-    if (from->acceptor)
-        from->acceptor->listener = to;
-    to->acceptor = from->acceptor;
-    from->acceptor = NULL;
-}
-
-/* --- accepting --- */
-
-static void stop_telling(struct weir__sim_acceptor *one)
-{
-    if (one->telling)
-        weir__sim_forget(one->telling);
-    if (one->listener)
-        one->listener->acceptor = NULL;
-    free(one);
-}
-
-static struct weir__sim_acceptor *acceptor_of(const struct weir__acceptor *acceptor)
-{
-    struct weir__sim_object *listener = weir__sim_get(acceptor->fd);
-    return listener ? listener->acceptor : NULL;
-}
-
-static int sim_accept(weir_loop *loop, struct weir__acceptor *acceptor)
-{
-    struct weir__sim_object *listener = weir__sim_get(acceptor->fd);
-    struct weir__sim_acceptor *one = listener ? calloc(1, sizeof *one) : NULL;
-    if (!one)
-        return -1;
-    *one = (struct weir__sim_acceptor){.acceptor = acceptor, .listener = listener, .loop = loop};
-    listener->acceptor = one;
-    if (listener->kind->ready(listener) & (POLLIN | POLLERR))
-        one->telling = weir__sim_at(moment(), tell_acceptor, one);
-    return 0;
-}
-
-/* One client. Whether there may be more: not after an error for which accepting has stopped. */
-static bool accept_one(struct weir__sim_acceptor *one)
-{
-    struct weir__acceptor *acceptor = one->acceptor;
-    int fd = weir__system()->accept4(acceptor->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0 && weir__accept_error_passes(errno))
-        return errno != EAGAIN;
-    if (fd < 0) {
-        int number = errno;
-        acceptor->armed = false;
-        stop_telling(one);
-        acceptor->accepted(acceptor, -number);
-        return false;
-    }
-    acceptor->accepted(acceptor, fd);
-    return acceptor->armed && !acceptor->stopping;
-}
-
-static void tell_acceptor(void *arg)
-{
-    struct weir__sim_acceptor *one = arg;
-    struct weir__acceptor *acceptor = one->acceptor;
-    one->telling = NULL;
-    weir__sim_here->delivering = one->listener->host;
-    for (uint64_t left = 1 + weir__sim_below(MOST_ACCEPTS); left; left--)
-        if (!accept_one(one))
-            return;
-    if (acceptor->armed && !acceptor->stopping)
-        one->telling = weir__sim_at(moment(), tell_acceptor, one);
-}
-
-static void accept_stopped(void *arg)
-{
-    struct weir__acceptor *acceptor = arg;
-    weir__acceptor_stopped(acceptor);
-}
-
-/* As io_uring has it, a client may still come after it was told to stop. */
-static void accept_last(void *arg)
-{
-    struct weir__sim_acceptor *one = arg;
-    struct weir__acceptor *acceptor = one->acceptor;
-    weir__sim_here->delivering = one->listener ? one->listener->host : NULL;
-    int fd = one->listener ? weir__system()->accept4(acceptor->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC) : -1;
-    stop_telling(one);
-    acceptor->armed = false;
-    if (fd >= 0)
-        acceptor->accepted(acceptor, fd);
-    weir__acceptor_stopped(acceptor);
-}
-
-static void sim_accept_stop(weir_loop *loop, struct weir__acceptor *acceptor)
-{
-    (void)loop;
-    struct weir__sim_acceptor *one = acceptor_of(acceptor);
-    if (one && weir__sim_here->late_release && one->listener && weir__sim_below(2)) {
-        if (one->telling)
-            weir__sim_forget(one->telling);
-        one->telling = NULL;
-        weir__sim_at(moment(), accept_last, one);
-        return;
-    }
-    if (one)
-        stop_telling(one);
-    acceptor->armed = false;
-    weir__sim_at(moment(), accept_stopped, acceptor);
+    weir__sim_acceptor_move(from, to);
 }
 
 /* --- waiting --- */
@@ -405,8 +291,8 @@ const struct weir__backend weir__backend_sim = {
     .watch = sim_watch,
     .unwatch = sim_unwatch,
     .let_go = sim_let_go,
-    .accept = sim_accept,
-    .accept_stop = sim_accept_stop,
+    .accept = weir__sim_accept,
+    .accept_stop = weir__sim_accept_stop,
     .wait = sim_wait,
     .wake = sim_wake,
     .arrange = sim_arrange,

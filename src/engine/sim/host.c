@@ -12,21 +12,7 @@
 #include "base/text.h"
 #include "engine/loop.h"
 
-enum { MOST_KILLS = 3 };
-
-#define LOOK_AGAIN       WEIR_MS(10)
-#define LONGEST_DEATH    WEIR_MINUTES(2)
 #define LONGEST_DOWNTIME WEIR_S(5)
-
-struct weir__sim_program {
-    struct weir__list link;
-    struct weir_sim_host *host;
-    const char *name;
-    int (*function)(void *arg);
-    void *arg;
-    bool service, running, told;
-    weir__slot stop; /* weir_sim_wait_stop's */
-};
 
 struct weir_sim_host *weir__sim_host(void)
 {
@@ -185,7 +171,7 @@ void weir_sim_service(weir_sim_host *host, const char *name, int (*function)(voi
 
 /* --- stopping --- */
 
-static void for_programs(struct weir_sim_host *host, void (*function)(struct weir__sim_program *))
+void weir__sim_for_programs(struct weir_sim_host *host, void (*function)(struct weir__sim_program *))
 {
     struct weir__list *link, *next;
     for (link = host->programs.next; link != &host->programs; link = next) {
@@ -211,7 +197,7 @@ static void stop_services(void *arg)
     {
         struct weir_sim_host *host = weir__list_entry(link, struct weir_sim_host, link);
         sim->delivering = host;
-        for_programs(host, tell_to_stop);
+        weir__sim_for_programs(host, tell_to_stop);
     }
     sim->delivering = NULL;
 }
@@ -243,7 +229,7 @@ static void start_again(void *arg)
     spawn_program(program);
 }
 
-static void start_later(struct weir__sim_program *program)
+void weir__sim_start_later(struct weir__sim_program *program)
 {
     struct weir__sim *sim = weir__sim_here;
     weir__sim_at(sim->now + weir__sim_between(WEIR_MS(1), LONGEST_DOWNTIME), start_again, program);
@@ -262,7 +248,7 @@ static void ended(struct weir__sim_program *program, int result)
         return; /* the funeral starts it again */
     bool early = program->service && !program->told;
     if (early && result != 0 && excused()) {
-        start_later(program);
+        weir__sim_start_later(program);
         return;
     }
     if (early)
@@ -306,78 +292,6 @@ void weir_sim_signal(weir_sim_host *host, int number)
     weir__sim_notify(host, number);
 }
 
-/* --- killing --- */
-
-/* Cancels what runs on a host. Returns how many fibers there are. */
-static size_t cancel_all(const struct weir_sim_host *host)
-{
-    size_t count = 0;
-    struct weir__list *link;
-    weir__list_each(link, &weir__sim_here->loop->fibers)
-    {
-        struct weir_fiber *fiber = weir__list_entry(link, struct weir_fiber, all);
-        if (fiber->host != host)
-            continue;
-        count++;
-        weir_cancel_fiber(fiber);
-    }
-    return count;
-}
-
-static void resurrect(struct weir__sim_program *program)
-{
-    start_later(program);
-}
-
-static void funeral(void *arg)
-{
-    struct weir_sim_host *host = arg;
-    struct weir__sim *sim = weir__sim_here;
-    size_t left = cancel_all(host);
-    if (left && sim->now < host->killed_at + LONGEST_DEATH + WEIR_S(30)) {
-        weir__sim_at(sim->now + LOOK_AGAIN, funeral, host);
-        return;
-    }
-    if (left)
-        weir__sim_fail("%s was killed, and %zu fibers do not end though they were cancelled", host->name, left);
-    else if (host->open)
-        weir__sim_fail("%s was killed, and its fibers left %zu descriptors open", host->name, host->open);
-    host->down = false;
-    for_programs(host, resurrect);
-}
-
-static void kill_host(void *arg)
-{
-    struct weir_sim_host *host = arg;
-    struct weir__sim *sim = weir__sim_here;
-    if (sim->stopping || host->down)
-        return;
-    sim->result.faults[__builtin_ctz(WEIR_SIM_RESTART)]++;
-    sim->delivering = host;
-    weir__sim_trace(NULL, "killed", 0, NULL, 0);
-    host->down = true;
-    host->killed_at = sim->now;
-    weir__sim_close_all(host);
-    weir__sim_at(sim->now, funeral, host);
-}
-
-static bool may_be_killed(const struct weir_sim_host *host)
-{
-    struct weir__list *link;
-    weir__list_each(link,
-                    &host->programs) if (!weir__list_entry(link, struct weir__sim_program, link)->service) return false;
-    return !weir__list_empty(&host->programs);
-}
-
-static void draw_kills(struct weir__sim *sim, struct weir_sim_host *host)
-{
-    int kind = __builtin_ctz(WEIR_SIM_RESTART);
-    if (!(sim->kinds & WEIR_SIM_RESTART) || !sim->rates[kind] || !may_be_killed(host))
-        return;
-    for (uint64_t kills = weir__sim_below(MOST_KILLS + 1); kills; kills--)
-        weir__sim_at(weir__sim_between(sim->now, sim->faults_end), kill_host, host);
-}
-
 /* --- the run --- */
 
 static void start_one(struct weir__sim_program *program)
@@ -392,8 +306,8 @@ void weir__sim_hosts_start(struct weir__sim *sim)
     weir__list_each(link, &sim->hosts)
     {
         struct weir_sim_host *host = weir__list_entry(link, struct weir_sim_host, link);
-        for_programs(host, start_one);
-        draw_kills(sim, host);
+        weir__sim_for_programs(host, start_one);
+        weir__sim_draw_kills(sim, host);
     }
 }
 

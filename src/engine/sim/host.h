@@ -6,6 +6,24 @@
 
 struct weir_fiber;
 
+struct weir__sim_program {
+    struct weir__list link;
+    struct weir_sim_host *host;
+    const char *name;
+    int (*function)(void *arg);
+    void *arg;
+    bool service, running, told;
+    weir__slot stop; /* weir_sim_wait_stop's */
+};
+
+void weir__sim_for_programs(struct weir_sim_host *host, void (*function)(struct weir__sim_program *program));
+
+/* Starts a service again after a while, unless it is not wanted any more by then. */
+void weir__sim_start_later(struct weir__sim_program *program);
+
+/* kill.c: when a host of services will be killed. */
+void weir__sim_draw_kills(struct weir__sim *sim, struct weir_sim_host *host);
+
 /* backend.host: what a fiber that is spawned now belongs to. */
 void *weir__sim_host_of_spawned(weir_loop *loop);
 

@@ -203,5 +203,5 @@ int weir_sim_run(const weir_sim_scenario *scenario, uint64_t seed, int trace, we
     free(sim);
     if (result)
         *result = found;
-    return found.failed ? weir_fail(WEIR_ERROR_OTHER, EPROTO, "simulate", scenario->name, "%s", found.reason) : 0;
+    return found.failed ? weir_fail(WEIR_ERROR_SYSTEM, EPROTO, "simulate", scenario->name, "%s", found.reason) : 0;
 }
