@@ -4,15 +4,11 @@
 #include <weir/error.h>
 #include <weir/time.h>
 
-/* Digits after the point that are read; what is smaller counts as "a little more". */
-enum { FRACTION_DIGITS = 18 };
-static const uint64_t fraction_unit = 1000000000000000000;
-
 struct decimal {
     uint64_t whole;
-    uint64_t fraction; /* in 10^-18 */
-    bool more;         /* there was something behind the last digit of the fraction that is not zero */
-    bool too_large;    /* whole did not hold it */
+    bool too_large;       /* whole did not hold it */
+    const char *fraction; /* its digits */
+    size_t fraction_digits;
 };
 
 struct unit {
@@ -35,19 +31,6 @@ static const char *read_whole(const char *text, struct decimal *number)
     return text;
 }
 
-static const char *read_fraction(const char *text, struct decimal *number)
-{
-    uint64_t unit = fraction_unit;
-    for (; is_digit(*text); text++) {
-        uint64_t digit = (uint64_t)(*text - '0');
-        unit /= 10;
-        number->fraction += digit * unit;
-        if (unit == 0 && digit > 0)
-            number->more = true;
-    }
-    return text;
-}
-
 /* Reads "12", "1.5" or ".5". Returns what follows, NULL if it is no number. */
 static const char *read_decimal(const char *text, struct decimal *number)
 {
@@ -55,9 +38,22 @@ static const char *read_decimal(const char *text, struct decimal *number)
     const char *end = read_whole(text, number);
     if (*end != '.')
         return end == text ? NULL : end;
-    const char *fraction = end + 1;
-    end = read_fraction(fraction, number);
-    return end == fraction ? NULL : end;
+    number->fraction = end + 1;
+    number->fraction_digits = strspn(number->fraction, "0123456789");
+    return number->fraction_digits == 0 ? NULL : number->fraction + number->fraction_digits;
+}
+
+/* The fraction of a unit, rounded up. From the last digit to the first: so it is exact, however many there are. */
+static uint64_t fraction_of(uint64_t unit, const struct decimal *number)
+{
+    uint64_t part = 0;
+    bool round_up = false;
+    for (size_t i = number->fraction_digits; i > 0; i--) {
+        part += (uint64_t)(number->fraction[i - 1] - '0') * unit;
+        round_up = round_up || part % 10 > 0;
+        part /= 10;
+    }
+    return part + round_up;
 }
 
 /*
@@ -68,9 +64,7 @@ static int multiply(const struct decimal *number, uint64_t unit, uint64_t most, 
 {
     if (number->too_large)
         return -1;
-    unsigned __int128 part = (unsigned __int128)number->fraction * unit;
-    bool round_up = number->more || part % fraction_unit > 0;
-    unsigned __int128 total = (unsigned __int128)number->whole * unit + part / fraction_unit + round_up;
+    unsigned __int128 total = (unsigned __int128)number->whole * unit + fraction_of(unit, number);
     if (total > most)
         return -1;
     *product = (uint64_t)total;
