@@ -5,6 +5,7 @@
 #include <weir/endpoint.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 /* Where in the text we are; it has no terminator of its own. */
 struct weir__part {
@@ -12,8 +13,8 @@ struct weir__part {
     size_t length;
 };
 
-/* What an error shows of a part, for "%.*s". */
-#define WEIR__SHOWN(part) (int)((part).length < 200 ? (part).length : 200), (part).start
+/* What an error shows of a part, for "%.*s": whole characters. */
+#define WEIR__SHOWN(part) (int)weir__text_cut((part).start, (part).length, 200), (part).start
 
 /* The error of an endpoint as the user wrote it. Returns -1. */
 #define weir__wrong(text, ...) weir_fail(WEIR_ERROR_USAGE, EINVAL, NULL, text, __VA_ARGS__)

@@ -198,6 +198,17 @@ static void no_endpoint_is_an_error(void **state)
     assert_int_equal(errno, EINVAL);
 }
 
+static void errors_show_whole_characters(void **state)
+{
+    (void)state;
+    char text[300];
+    weir_endpoint endpoint;
+    memset(text, 'x', 199);
+    strcpy(text + 199, "\xc3\xa9 and more:1");
+    assert_int_equal(weir_parse_endpoint(text, NULL, &endpoint), -1);
+    assert_non_null(strstr(weir_error()->reason, "xxx is longer than 63 characters"));
+}
+
 static void hosts_are_at_most_253_long(void **state)
 {
     (void)state;
@@ -307,11 +318,17 @@ static void schemes_have_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(internet_endpoints_are_read),        cmocka_unit_test(unix_endpoints_are_read),
-        cmocka_unit_test(errors_say_which_part_is_wrong),     cmocka_unit_test(no_endpoint_is_an_error),
-        cmocka_unit_test(hosts_are_at_most_253_long),         cmocka_unit_test(paths_are_at_most_107_long),
-        cmocka_unit_test(huge_text_is_refused_within_bounds), cmocka_unit_test(what_is_taken_means_the_same_in_full),
-        cmocka_unit_test(addresses_are_written_as_endpoints), cmocka_unit_test(schemes_have_names),
+        cmocka_unit_test(internet_endpoints_are_read),
+        cmocka_unit_test(unix_endpoints_are_read),
+        cmocka_unit_test(errors_say_which_part_is_wrong),
+        cmocka_unit_test(no_endpoint_is_an_error),
+        cmocka_unit_test(errors_show_whole_characters),
+        cmocka_unit_test(hosts_are_at_most_253_long),
+        cmocka_unit_test(paths_are_at_most_107_long),
+        cmocka_unit_test(huge_text_is_refused_within_bounds),
+        cmocka_unit_test(what_is_taken_means_the_same_in_full),
+        cmocka_unit_test(addresses_are_written_as_endpoints),
+        cmocka_unit_test(schemes_have_names),
     };
     return cmocka_run_group_tests_name("endpoint", tests, NULL, NULL);
 }
