@@ -6,8 +6,10 @@
  * backend.c  the loop's third backend                 descriptor.c  the table of descriptors
  * system.c   the table of system calls                trace.c    who did what, when
  * host.c     hosts, programs, killing                 route.c    names, latency, partitions
- * stream.c   tcp and Unix streams                     connect.c  listening and connecting
- * address.c  binding and ports                        datagram.c udp and Unix datagrams
+ * stream.c   tcp and Unix streams                     wire.c     what is under way between their ends
+ * connect.c  connecting                               listen.c   listening and accepting
+ * address.c  addresses                                binding.c  binding and ports
+ * option.c   socket options                           datagram.c udp and Unix datagrams
  * file.c     files and folders                        pipe.c     pipes
  * notice.c   eventfd and signalfd                     main.c     many seeds on all processors
  */
@@ -42,7 +44,8 @@ struct weir__sim {
     int64_t faults_end;
     unsigned kinds;                       /* the faults that this seed may see at all */
     uint32_t rates[WEIR_SIM_FAULT_KINDS]; /* of 2^32 */
-    bool late_release; /* a watch is let go some time after it was unwatched, as by io_uring; else at once, as by epoll */
+    bool
+        late_release; /* a watch is let go some time after it was unwatched, as by io_uring; else at once, as by epoll */
     weir_loop *loop;
     struct weir__list hosts;
     struct weir_sim_host *delivering; /* the host of the event that is being handed out, outside of fibers; NULL */
@@ -58,7 +61,7 @@ struct weir__sim {
     bool stopping;                       /* all programs have ended */
     bool over;                           /* the limit has passed */
     uint64_t turns;                      /* of the loop */
-    int trace; /* the real descriptor it is written to; -1 */
+    int trace;                           /* the real descriptor it is written to; -1 */
     weir_sim_result result;
 };
 
@@ -100,13 +103,13 @@ struct weir_sim_host {
     struct in_addr ip4;  /* 10.0.x.y */
     struct in6_addr ip6; /* fd00::x */
     bool down;           /* it was killed, and its fibers are on their way out: its calls fail with EIO */
-    int64_t killed_at;  /* when that was */
-    size_t open; /* descriptors */
+    int64_t killed_at;   /* when that was */
+    size_t open;         /* descriptors */
     struct weir__list programs;
     struct weir__sim_files *files;     /* file.c's; made when first used, freed by weir__sim_files_free */
     struct weir__sim_notices *notices; /* notice.c's: pending signals, and who waits for them */
     uint16_t next_port;                /* where the search for a free port begins */
-    struct weir__list bound;           /* address.c's: sockets that have an address */
+    struct weir__list bound;           /* binding.c's: sockets that have an address */
 };
 
 /* The host that the caller runs on: that of its fiber, or of the event that is being handed out. NULL in set_up. */
@@ -246,7 +249,7 @@ struct weir__sim_options {
 };
 
 /*
- * What address.c keeps for a socket: a member of streams and datagrams. The search at the other side is by what is bound.
+ * What binding.c keeps for a socket: a member of streams and datagrams. The search at the other side is by what is bound.
  */
 struct weir__sim_binding {
     struct weir__list link; /* in host->bound */
@@ -273,10 +276,12 @@ socklen_t weir__sim_source(const struct weir_sim_host *host, const struct sockad
                            union weir__sim_address *source);
 /*
  * Who gets what is sent to an address of `host`: the most exact of the bound ones; of several that share a port (SO_REUSEPORT)
- * one by chance. Streams: those that listen. NULL: nobody, and for Unix sockets errno says why (ENOENT, ECONNREFUSED,
- * EPROTOTYPE where it is of the other type).
+ * one by chance. Streams: those that listen. NULL: nobody. Of AF_INET and AF_INET6.
  */
 struct weir__sim_binding *weir__sim_find(struct weir_sim_host *host, const struct sockaddr *address, bool datagram);
+/* The same for AF_UNIX; errno says why there is nobody: ENOENT, ECONNREFUSED, EPROTOTYPE (it is of the other type). */
+struct weir__sim_binding *weir__sim_find_local(struct weir_sim_host *host, const struct sockaddr *address,
+                                               socklen_t length, bool datagram);
 /* "10.0.0.1:7", "[fd00::1]:7", "unix:/path", "@name" */
 void weir__sim_address_text(const struct sockaddr *address, socklen_t length, char *text, size_t size);
 int weir__sim_copy_address(const void *from, socklen_t from_length, struct sockaddr *address, socklen_t *length);
