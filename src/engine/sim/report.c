@@ -76,17 +76,21 @@ static void print_summary(const char *scenario, const struct weir__sim_outcome *
     printf("\n");
 }
 
-/* How to have the same again: with the same faults, and twice where that is what differed. */
+/* How to have the same again, with the same faults. */
 static void print_replay(const struct weir__sim_report *report, const struct weir__sim_failure *failure)
 {
     char command[1000];
+    enum weir__sim_replay replay = weir__sim_replay(report->work, failure);
     int length = snprintf(command, sizeof command, "%s %s --seed %" PRIu64 "%s", report->program,
-                          report->work->scenario.name, failure->seed, failure->differs ? " --twice 1" : "");
+                          report->work->scenario.name, failure->seed, replay == WEIR__SIM_TWICE ? " --twice 1" : "");
     for (int i = 0; i < WEIR_SIM_FAULT_KINDS; i++)
         if (report->without & 1U << i && length > 0 && (size_t)length < sizeof command)
             length +=
                 snprintf(command + length, sizeof command - (size_t)length, " --without %s", weir__sim_fault_names[i]);
-    printf("%s    replay: %s --trace   (gdb --args %s)\n", report->number ? "# " : "", command, command);
+    const char *before = report->number ? "# " : "";
+    if (replay == WEIR__SIM_IN_COMPANY)
+        printf("%s    it does not fail alone: something was left by the runs before it\n", before);
+    printf("%s    replay: %s --trace   (gdb --args %s)\n", before, command, command);
 }
 
 static void print_failures(const struct weir__sim_report *report, const struct weir__sim_outcome *outcome)

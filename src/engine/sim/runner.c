@@ -68,14 +68,14 @@ bool weir__sim_run_seed(const weir_sim_scenario *scenario, uint64_t seed, int tr
     memset(failure, 0, sizeof *failure);
     memset(result, 0, sizeof *result);
     failure->seed = seed;
-    bool good = run_once(scenario, seed, trace, result, failure);
+    if (!run_once(scenario, seed, trace, result, failure))
+        return false;
     if (!twice)
-        return good;
-    struct weir__sim_failure ignored;
-    run_once(scenario, seed, trace, &again, &ignored);
+        return true;
+    if (!run_once(scenario, seed, trace, &again, failure))
+        return false;
     if (again.digest == result->digest)
-        return good;
-    failure->differs = true;
+        return true;
     weir__copy_text(failure->reason, "the same seed ran differently a second time", sizeof failure->reason);
     return false;
 }
@@ -139,9 +139,7 @@ static void let_alarms_kill(void)
     weir__kernel.thread_mask(SIG_UNBLOCK, &alarms, NULL);
 }
 
-/*
- * Ends by exit(3), not at once: what a sanitizer or gcov has to say, it says then.
- */
+/* Ends by exit(3), not at once: what a sanitizer or gcov has to say, it says then. */
 static WEIR_NORETURN void be_worker(const struct run *run, size_t index, int failures)
 {
     struct shared *shared = run->shared;
@@ -178,7 +176,7 @@ static void note_failure(struct run *run, const struct weir__sim_failure *failur
 
 static void note_end(struct run *run, uint64_t seed, const siginfo_t *end, bool running)
 {
-    struct weir__sim_failure failure = {.seed = seed};
+    struct weir__sim_failure failure = {.seed = seed, .ended = true};
     struct weir__text reason = weir__text(failure.reason, sizeof failure.reason);
     if (!running) /* a sanitizer that found a leak ends the process so */
         weir__text_put(&reason, "behind it, the last of its process: ");
@@ -334,4 +332,32 @@ int weir__sim_run_many(const struct weir__sim_work *work, void (*watch)(void *ar
         sum_up(&run);
     clean_up(&run);
     return result;
+}
+
+/* --- again --- */
+
+/* Whether a process that runs nothing but the seed fails. */
+static bool fails_again(const struct weir__sim_work *work, uint64_t seed, bool twice)
+{
+    weir_sim_result result;
+    struct weir__sim_failure failure;
+    fflush(NULL);
+    pid_t pid = weir__kernel.fork();
+    if (pid == 0) {
+        weir__kernel.die_with_parent(SIGKILL);
+        let_alarms_kill();
+        alarm(seconds_of(work->patience));
+        exit(!weir__sim_run_seed(&work->scenario, seed, -1, twice, &result, &failure));
+    }
+    siginfo_t end = {0};
+    while (pid > 0 && weir__kernel.waitid(P_PID, (id_t)pid, &end, WEXITED) < 0 && errno == EINTR)
+        ;
+    return pid > 0 && (end.si_code != CLD_EXITED || end.si_status != 0);
+}
+
+enum weir__sim_replay weir__sim_replay(const struct weir__sim_work *work, const struct weir__sim_failure *failure)
+{
+    if (failure->ended || fails_again(work, failure->seed, false))
+        return WEIR__SIM_ALONE;
+    return fails_again(work, failure->seed, true) ? WEIR__SIM_TWICE : WEIR__SIM_IN_COMPANY;
 }

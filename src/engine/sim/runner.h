@@ -18,9 +18,12 @@ struct weir__sim_work {
     int64_t patience; /* how long one seed may take, of real time */
 };
 
+/* What it takes to see a failure again. */
+enum weir__sim_replay { WEIR__SIM_ALONE, WEIR__SIM_TWICE, WEIR__SIM_IN_COMPANY };
+
 struct weir__sim_failure {
     uint64_t seed;
-    bool differs; /* it went well, or not, and differently when it was run again */
+    bool ended; /* its process, by a crash, a hang or an exit */
     char reason[WEIR_SIM_REASON];
 };
 
@@ -39,7 +42,8 @@ struct weir__sim_outcome {
 };
 
 /*
- * Runs one seed in this process, and once more if `twice`. Returns whether it went well; else `failure` says what did not.
+ * Runs one seed in this process, and once more if `twice`: it must go well again, and be the same. Returns whether it was so;
+ * else `failure` says what was not.
  */
 bool weir__sim_run_seed(const weir_sim_scenario *scenario, uint64_t seed, int trace, bool twice,
                         weir_sim_result *result, struct weir__sim_failure *failure);
@@ -50,6 +54,12 @@ bool weir__sim_run_seed(const weir_sim_scenario *scenario, uint64_t seed, int tr
  */
 int weir__sim_run_many(const struct weir__sim_work *work, void (*watch)(void *arg, uint64_t done, size_t failed),
                        void *arg, struct weir__sim_outcome *outcome);
+
+/*
+ * Whether a failure comes again where the seed is all that a process runs; or in a second run of it, as what was not given back
+ * after the first; or only after what ran before it here.
+ */
+enum weir__sim_replay weir__sim_replay(const struct weir__sim_work *work, const struct weir__sim_failure *failure);
 
 /* --- report.c: what is told --- */
 
