@@ -162,6 +162,7 @@ static void run(struct weir__sim *sim)
     play(sim);
     sim->kinds = 0;
     sim->over = false;
+    weir__sim_at(sim->now + LIMIT, time_is_up, sim); /* for what does not end though it is cancelled */
     weir_loop_free(sim->loop);
 }
 
