@@ -1,6 +1,4 @@
-/*
- * The tree of a host's files: a flat list of paths, in which parents need not exist. Folders are those that are always there.
- */
+/* The tree of a host's files: a flat list of paths, in which parents need not exist. Its folders are always there. */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>

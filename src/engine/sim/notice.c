@@ -1,8 +1,8 @@
 /*
  * eventfd(2) and signalfd(2).
  *
- * A signal of a host reaches every signalfd there whose mask has it, since the programs of a host stand for processes; one
- * that nobody waits for stays pending until somebody does.
+ * A signal of a host reaches every signalfd there whose mask has it, since the programs of a host stand for processes;
+ * one that nobody waits for stays pending until somebody does.
  */
 #include <errno.h>
 #include <poll.h>

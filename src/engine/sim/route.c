@@ -120,6 +120,7 @@ void weir__sim_routes_begin(struct weir__sim *sim)
     if (!names)
         abort();
     weir__list_init(&names->names);
+    weir__list_init(&sim->datagrams);
     sim->names = names;
     if (!(sim->kinds & WEIR_SIM_PARTITION) || sim->faults_end <= sim->now)
         return;
@@ -132,6 +133,7 @@ void weir__sim_routes_end(struct weir__sim *sim)
 {
     if (!sim->names)
         return;
+    weir__sim_datagrams_end(sim);
     weir__sim_names_free(sim->names);
     free(sim->names->latencies);
     free(sim->names);

@@ -14,7 +14,7 @@ static inline size_t weir__sim_vector_size(const struct msghdr *message)
     return size;
 }
 
-/* Writes `size` bytes into the message's pieces, from the `done`th of their bytes on; what there is no room for is left out. */
+/* Writes `size` bytes into the message's pieces, from the `done`th of their bytes on, as far as there is room. */
 static inline void weir__sim_vector_put(const struct msghdr *message, size_t done, const void *data, size_t size)
 {
     const char *from = data;
