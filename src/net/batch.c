@@ -128,15 +128,25 @@ struct sending {
 /* Whether the kernel has UDP_SEGMENT, asked once; a device that cannot do it (EIO) puts an end to it too. */
 static atomic_int segments_offered = -1;
 
-static bool offers_segments(const weir_conn *conn)
+static bool ask_for_segments(const weir_conn *conn)
 {
-    int offered = atomic_load_explicit(&segments_offered, memory_order_relaxed);
-    if (conn->scheme != WEIR_SCHEME_UDP || offered >= 0)
-        return conn->scheme == WEIR_SCHEME_UDP && offered;
     int value;
     socklen_t length = sizeof value;
-    offered = weir__system()->getsockopt(conn->watch.fd, IPPROTO_UDP, UDP_SEGMENT, &value, &length) == 0;
-    atomic_store(&segments_offered, offered);
+    return weir__system()->getsockopt(conn->watch.fd, IPPROTO_UDP, UDP_SEGMENT, &value, &length) == 0;
+}
+
+/* What stands in for the kernel is asked every time: what the process has learnt is true of the kernel alone. */
+static bool offers_segments(const weir_conn *conn)
+{
+    if (conn->scheme != WEIR_SCHEME_UDP)
+        return false;
+    if (weir__system() != &weir__kernel)
+        return ask_for_segments(conn);
+    int offered = atomic_load_explicit(&segments_offered, memory_order_relaxed);
+    if (offered < 0) {
+        offered = ask_for_segments(conn);
+        atomic_store(&segments_offered, offered);
+    }
     return offered;
 }
 
@@ -240,7 +250,7 @@ static int send_chunk(weir_conn *conn, const weir_datagram *datagrams, int count
 /* Whether an error may be due to the packing alone: a device without it, a path for smaller packets. */
 static bool packing_failed(int number)
 {
-    if (number == EIO)
+    if (number == EIO && weir__system() == &weir__kernel)
         atomic_store(&segments_offered, 0);
     return number == EIO || number == EINVAL || number == EMSGSIZE;
 }
