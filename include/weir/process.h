@@ -52,7 +52,10 @@ WEIR_API int weir_process_wait(weir_process *process, int *status, int64_t deadl
 /* Sends a signal to it, or to its group if it has its own. 0, also when it has ended already; or -1. */
 WEIR_API int weir_process_kill(weir_process *process, int signal);
 
-/* Closes its pipes, kills it (SIGKILL, with its group) if it still runs, reaps and frees it. NULL is fine. */
+/*
+ * Closes its pipes, kills it (SIGKILL, with its group) if it still runs, reaps and frees it. One that may not be killed (it has
+ * become another user's) is left to itself. NULL is fine.
+ */
 WEIR_API void weir_process_free(weir_process *process);
 
 WEIR_END

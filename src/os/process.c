@@ -271,10 +271,9 @@ void weir_process_free(weir_process *process)
         return;
     int before = errno;
     close_files(process);
-    if (!has_ended(process)) {
-        weir_process_kill(process, SIGKILL);
+    /* One that may not be killed, since it has become another user's, could run for ever. */
+    if (!has_ended(process) && weir_process_kill(process, SIGKILL) == 0)
         await_end(process);
-    }
     process->watch.released = watch_released;
     weir__watch_close(&process->watch, true);
     errno = before;
