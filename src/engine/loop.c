@@ -146,7 +146,7 @@ static int await_events(weir_loop *loop, int64_t deadline)
 {
     int64_t next = next_work(loop);
     if (loop->backend->wait(loop, next < deadline ? next : deadline) < 0)
-        return -1;
+        return weir__fail_system(errno, "loop", loop->backend->name);
     look_at_clock(loop);
     empty_inbox(loop);
     return 0;
@@ -335,6 +335,8 @@ int weir_run(weir_fiber_function *function, void *arg, const weir_loop_options *
     weir_fiber_options as = {.size = sizeof as, .name = "main", .detached = true};
     if (weir_spawn(run_first, &first, &as) && weir_loop_run(loop) == 0)
         result = first.result;
+    int saved = errno;
     weir_loop_free(loop);
+    errno = saved;
     return result;
 }
