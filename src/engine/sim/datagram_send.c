@@ -116,17 +116,25 @@ static socklen_t source_address(const struct weir__sim_datagrams *socket, const 
     return length;
 }
 
+/* With IP_BIND_ADDRESS_NO_PORT a socket may have an address and no port yet. 0, or -1 and errno. */
+static int get_port(struct weir__sim_datagrams *socket, const union weir__sim_address *to)
+{
+    struct weir__sim_binding *binding = &socket->binding;
+    if (!binding->length)
+        return bind_to_any(socket);
+    return *port_of(&binding->address) ? 0 : weir__sim_bind_towards(binding, &to->any);
+}
+
 /* 0, or -1 and errno. */
 static int address_datagram(struct weir__sim_datagrams *socket, const struct msghdr *message,
                             struct weir__sim_datagram *datagram)
 {
-    struct weir__sim_binding *binding = &socket->binding;
-    if (!binding->length && bind_to_any(socket) < 0)
+    if (get_port(socket, &datagram->destination) < 0)
         return -1;
     datagram->source_length = source_address(socket, message, &datagram->destination, &datagram->source);
     if (!datagram->source_length)
         return -1;
-    *port_of(&datagram->source) = *port_of(&binding->address);
+    *port_of(&datagram->source) = *port_of(&socket->binding.address);
     datagram->from = socket->object.host;
     datagram->to = weir__sim_host_at(datagram->from, &datagram->destination.any);
     return 0;
@@ -325,23 +333,6 @@ ssize_t weir__sim_udp_send(struct weir__sim_datagrams *socket, const struct msgh
 
 /* --- connecting, and the end --- */
 
-/* A socket that is bound to all addresses is from now on bound to the one from which its peer is reached. */
-static int settle(struct weir__sim_datagrams *socket, const union weir__sim_address *to)
-{
-    struct weir__sim_binding *binding = &socket->binding;
-    union weir__sim_address source;
-    if (!binding->length || *port_of(&binding->address) == 0)
-        return weir__sim_bind_towards(binding, &to->any);
-    if (!is_any(&binding->address))
-        return 0;
-    socklen_t length = weir__sim_source(socket->object.host, &to->any, &source);
-    if (!length)
-        return fail(ENETUNREACH);
-    *port_of(&source) = *port_of(&binding->address);
-    binding->length = weir__sim_in_family(binding->family, &source, length, &binding->address);
-    return 0;
-}
-
 int weir__sim_udp_connect(struct weir__sim_datagrams *socket, const struct sockaddr *address, socklen_t length)
 {
     union weir__sim_address to;
@@ -350,7 +341,7 @@ int weir__sim_udp_connect(struct weir__sim_datagrams *socket, const struct socka
         return 0;
     }
     socklen_t to_length = destination(socket, address, length, &to);
-    if (!to_length || settle(socket, &to) < 0)
+    if (!to_length || weir__sim_bind_towards(&socket->binding, &to.any) < 0)
         return -1;
     socket->peer = to;
     socket->peer_length = to_length;

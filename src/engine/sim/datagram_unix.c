@@ -58,9 +58,10 @@ void weir__sim_unix_join(struct weir__sim_datagrams *socket, struct weir__sim_da
 }
 
 /* The socket of an address, to which `socket` may send; NULL and errno. */
-static struct weir__sim_datagrams *find(const struct weir__sim_datagrams *socket, const struct sockaddr *address)
+static struct weir__sim_datagrams *find(const struct weir__sim_datagrams *socket, const struct sockaddr *address,
+                                        socklen_t length)
 {
-    const struct weir__sim_binding *binding = weir__sim_find(socket->object.host, address, true);
+    const struct weir__sim_binding *binding = weir__sim_find_local(socket->object.host, address, length, true);
     struct weir__sim_datagrams *other = binding ? (struct weir__sim_datagrams *)binding->object : NULL;
     if (!other || !other->other || other->other == socket)
         return other;
@@ -78,7 +79,7 @@ int weir__sim_unix_connect(struct weir__sim_datagrams *socket, const struct sock
     }
     if (address->sa_family != AF_UNIX)
         return fail(EINVAL);
-    struct weir__sim_datagrams *other = find(socket, address);
+    struct weir__sim_datagrams *other = find(socket, address, length);
     if (!other)
         return -1;
     weir__sim_unix_join(socket, other);
@@ -91,7 +92,7 @@ int weir__sim_unix_connect(struct weir__sim_datagrams *socket, const struct sock
 static struct weir__sim_datagrams *receiver_of(struct weir__sim_datagrams *socket, const struct msghdr *message)
 {
     if (message->msg_name && message->msg_namelen > 0)
-        return find(socket, message->msg_name);
+        return find(socket, message->msg_name, message->msg_namelen);
     if (!socket->other)
         errno = socket->other_closed ? ECONNREFUSED : ENOTCONN;
     socket->other_closed = false;

@@ -53,6 +53,7 @@ struct weir__sim {
     struct weir__sim_descriptors *descriptors;
     struct weir__sim_names *names; /* route.c's */
     struct weir__list streams;     /* stream.c's: all there are; made with the first */
+    struct weir__list datagrams;   /* datagram_send.c's: those under way */
     uint64_t objects;              /* how many were made: their numbers in the trace */
     size_t live_objects;
     unsigned host_count;
@@ -207,6 +208,8 @@ struct weir__sim_object *weir__sim_stream_new(int family);
 struct weir__sim_object *weir__sim_datagram_new(int family);
 int weir__sim_stream_pair(struct weir__sim_object *pair[2]);
 int weir__sim_datagram_pair(struct weir__sim_object *pair[2]);
+/* Frees what is still under way in a world that is over. */
+void weir__sim_datagrams_end(struct weir__sim *sim);
 
 /* system.c's, to be found in these files. */
 int weir__sim_file_open(const char *path, int flags, mode_t mode); /* a descriptor */
