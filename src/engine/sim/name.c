@@ -68,7 +68,7 @@ void weir_sim_name(const char *name, const char *addresses)
         abort();
     memcpy(one->text, name, length);
     one->addresses = memcpy(one->text + length, addresses, size);
-    weir__list_push_front(&weir__sim_here->names->names, &one->link);
+    weir__list_push_front(&weir__sim_names(weir__sim_here)->names, &one->link);
     make_refusing(addresses);
 }
 

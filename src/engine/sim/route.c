@@ -46,9 +46,22 @@ static uint64_t of_pair(const struct weir_sim_host *one, const struct weir_sim_h
 
 /* --- latency --- */
 
+/* Made when set_up first needs them, or when the run begins. */
+struct weir__sim_names *weir__sim_names(struct weir__sim *sim)
+{
+    if (sim->names)
+        return sim->names;
+    struct weir__sim_names *names = calloc(1, sizeof *names);
+    if (!names)
+        abort();
+    weir__list_init(&names->names);
+    sim->names = names;
+    return names;
+}
+
 static struct weir__sim_latency *latency_set(const struct weir_sim_host *one, const struct weir_sim_host *other)
 {
-    struct weir__sim_names *names = weir__sim_here->names;
+    const struct weir__sim_names *names = weir__sim_names(weir__sim_here);
     for (size_t i = 0; i < names->latency_count; i++)
         if (names->latencies[i].low == low_of(one, other) && names->latencies[i].high == high_of(one, other))
             return &names->latencies[i];
@@ -57,7 +70,7 @@ static struct weir__sim_latency *latency_set(const struct weir_sim_host *one, co
 
 void weir_sim_latency(weir_sim_host *one, weir_sim_host *other, int64_t latency)
 {
-    struct weir__sim_names *names = weir__sim_here->names;
+    struct weir__sim_names *names = weir__sim_names(weir__sim_here);
     struct weir__sim_latency *set = latency_set(one, other);
     if (!set) {
         set = realloc(names->latencies, (names->latency_count + 1) * sizeof *set);
@@ -116,12 +129,8 @@ static void draw_partition(struct weir__sim *sim, struct weir__sim_partition *pa
 
 void weir__sim_routes_begin(struct weir__sim *sim)
 {
-    struct weir__sim_names *names = calloc(1, sizeof *names);
-    if (!names)
-        abort();
-    weir__list_init(&names->names);
+    struct weir__sim_names *names = weir__sim_names(sim);
     weir__list_init(&sim->datagrams);
-    sim->names = names;
     if (!(sim->kinds & WEIR_SIM_PARTITION) || sim->faults_end <= sim->now)
         return;
     names->partition_count = 1 + weir__sim_below(sizeof names->partitions / sizeof *names->partitions);
@@ -133,7 +142,6 @@ void weir__sim_routes_end(struct weir__sim *sim)
 {
     if (!sim->names)
         return;
-    weir__sim_datagrams_end(sim);
     weir__sim_names_free(sim->names);
     free(sim->names->latencies);
     free(sim->names);

@@ -25,6 +25,7 @@ struct weir__sim_names {
     size_t partition_count;
 };
 
+struct weir__sim_names *weir__sim_names(struct weir__sim *sim);
 void weir__sim_names_free(struct weir__sim_names *names);
 
 #endif
