@@ -61,14 +61,17 @@ def moved_up(descriptor, least=20):
 
 
 class Server:
-    """A running `weir serve ...` or `weir run`. `endpoints` are those that it said it listens on, unless it is `quiet`."""
+    """
+    A running `weir serve ...` or `weir run`, or another program that serves. `endpoints` are those that it said it
+    listens on, unless it is `quiet`.
+    """
 
-    def __init__(self, *arguments, env=None, quiet=False, wrapper=(), pass_fds=()):
+    def __init__(self, *arguments, program=WEIR, env=None, quiet=False, wrapper=(), pass_fds=()):
         reading, writing = os.pipe()
         writing = moved_up(writing)
         self.text = ""
         self.process = subprocess.Popen(
-            [*wrapper, WEIR, *map(str, arguments), "--ready-fd", str(writing)], stdin=subprocess.DEVNULL,
+            [*wrapper, program, *map(str, arguments), "--ready-fd", str(writing)], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(env), start_new_session=True,
             pass_fds=[writing, *pass_fds])
         os.close(writing)
