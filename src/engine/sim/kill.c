@@ -58,6 +58,7 @@ static void kill_host(void *arg)
     host->down = true;
     host->killed_at = sim->now;
     weir__sim_close_all(host);
+    weir__sim_files_killed(host);
     weir__sim_at(sim->now, funeral, host);
 }
 
