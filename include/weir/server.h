@@ -111,8 +111,8 @@ WEIR_API size_t weir_line_limit(void);
 /*
  * A whole program's main: serves until SIGTERM or SIGINT, drains, and returns an exit status: 0, or 1 after one line on
  * stderr. On the way it raises the descriptor limit to the hard one, ignores SIGPIPE, prints a line an endpoint when ready
- * ("weir: echo on tcp://127.0.0.1:8000"), tells systemd, prints the counters at SIGUSR1, names the handler whose stack
- * overflows; a second signal ends at once. Python's serve_forever.
+ * ("weir: echo on tcp://127.0.0.1:8000"), tells systemd, prints the counters at SIGUSR1, names the handler that
+ * crashes or whose stack overflows; a second signal ends at once. Python's serve_forever.
  */
 WEIR_API int weir_serve(const char *endpoint, weir_stream_handler *handler, void *arg,
                         const weir_server_options *options);

@@ -187,7 +187,7 @@ enum { WEIR__LENT_LARGE = 65536, WEIR__LENT_SMALL = 2048 };
 void *weir__lend(size_t *size);
 void weir__lend_return(void *buffer);
 
-/* Stack overflow: installs a SIGSEGV handler that names the fiber and passes on every other fault. */
+/* Installs handlers that name the fiber whose stack overflows, or that faults or aborts where nobody handled that before. */
 int weir__catch_overflow(void);
 
 /* In a thread with fibers: the same for them, if the process has asked for it at all. */

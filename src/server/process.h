@@ -15,7 +15,7 @@ struct weir__run {
 
 /* --- prepare.c --- */
 
-/* Descriptors 0 to 2 reserved, the descriptor limit raised, SIGPIPE ignored, stack overflows named. Twice is once. 0 or -1. */
+/* Descriptors 0 to 2 reserved, the descriptor limit raised, SIGPIPE ignored, handlers that crash named. Twice is once. 0 or -1. */
 int weir__prepare_process(void);
 
 /* --- ready.c --- */

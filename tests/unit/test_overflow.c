@@ -1,10 +1,12 @@
-/* Stack overflow ends the process with a line that names the handler; other faults go to whoever had them before. */
+/* A fault, stack overflow among them, ends the process with a line that names the handler; or goes to whoever had it before. */
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "engine.h"
 #include "engine/engine.h"
+
+static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 
 /* Runs a function in a child process; returns how it ended and what it said on stderr. */
 static int run_child(void (*function)(void), char *said, size_t size)
@@ -16,7 +18,8 @@ static int run_child(void (*function)(void), char *said, size_t size)
     if (child == 0) {
         dup2(ends[1], STDERR_FILENO);
         /* A sanitizer's own handler would be the one from before. */
-        signal(SIGSEGV, SIG_DFL);
+        for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+            signal(faults[i], SIG_DFL);
         function();
         _exit(0);
     }
@@ -105,7 +108,7 @@ static void an_overflow_in_another_thread_too(void **state)
     assert_non_null(strstr(said, "\"echo\""));
 }
 
-static void faults(void)
+static void fails(void)
 {
     check(weir__catch_overflow() == 0);
     run_named(writes_nowhere, nowhere, 0);
@@ -117,8 +120,9 @@ static void another_fault_is_no_overflow(void **state)
     char said[4096];
     if (in_valgrind())
         skip();
-    assert_true(died_of_fault(run_child(faults, said, sizeof said)));
+    assert_true(died_of_fault(run_child(fails, said, sizeof said)));
     assert_null(strstr(said, "overflow"));
+    assert_non_null(strstr(said, "weir: error: SIGSEGV in the handler of fiber \"echo\"\n"));
 }
 
 static void faults_outside_of_fibers(void)
@@ -134,7 +138,56 @@ static void a_fault_outside_of_fibers_is_none_either(void **state)
     if (in_valgrind())
         skip();
     assert_true(died_of_fault(run_child(faults_outside_of_fibers, said, sizeof said)));
-    assert_null(strstr(said, "overflow"));
+    assert_string_equal(said, "");
+}
+
+static int aborts(void *arg)
+{
+    (void)arg;
+    abort();
+}
+
+static void fails_an_assertion(void)
+{
+    check(weir__catch_overflow() == 0);
+    run_named(aborts, NULL, 0);
+}
+
+static void an_abort_names_the_handler(void **state)
+{
+    (void)state;
+    char said[4096];
+    if (in_valgrind())
+        skip();
+    int status = run_child(fails_an_assertion, said, sizeof said);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    assert_non_null(strstr(said, "weir: error: SIGABRT in the handler of fiber \"echo\"\n"));
+}
+
+static int kills(void *arg)
+{
+    kill(getpid(), (int)(intptr_t)arg);
+    for (int i = 0; i < 1000; i++)
+        usleep(1000);
+    return 0;
+}
+
+static void is_sent_an_abort(void)
+{
+    check(weir__catch_overflow() == 0);
+    run_named(kills, (void *)(intptr_t)SIGABRT, 0);
+}
+
+/* As a service manager does with one that hangs: whoever runs just then is not to blame. */
+static void an_abort_from_outside_blames_nobody(void **state)
+{
+    (void)state;
+    char said[4096];
+    if (in_valgrind())
+        skip();
+    int status = run_child(is_sent_an_abort, said, sizeof said);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    assert_string_equal(said, "");
 }
 
 static void handles_itself(int signal)
@@ -146,7 +199,7 @@ static void handles_itself(int signal)
 static void faults_with_a_handler(void)
 {
     signal(SIGSEGV, handles_itself);
-    faults();
+    fails();
 }
 
 static void the_programs_own_handler_gets_the_rest(void **state)
@@ -157,6 +210,7 @@ static void the_programs_own_handler_gets_the_rest(void **state)
         skip();
     int status = run_child(faults_with_a_handler, said, sizeof said);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 42);
+    assert_string_equal(said, "");
 }
 
 static void is_sent_a_fault(void)
@@ -185,6 +239,8 @@ int main(void)
         cmocka_unit_test(an_overflow_names_the_handler),
         cmocka_unit_test(an_overflow_in_another_thread_too),
         cmocka_unit_test(another_fault_is_no_overflow),
+        cmocka_unit_test(an_abort_names_the_handler),
+        cmocka_unit_test(an_abort_from_outside_blames_nobody),
         cmocka_unit_test(a_fault_outside_of_fibers_is_none_either),
         cmocka_unit_test(the_programs_own_handler_gets_the_rest),
         cmocka_unit_test(one_that_was_sent_is_not_swallowed),
