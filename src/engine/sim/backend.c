@@ -87,6 +87,10 @@ static void tell(void *arg)
     if ((directions & WEIR__WRITABLE) && weir__sim_here->late_release)
         watch->armed &= (uint8_t)~WEIR__WRITABLE;
     weir__sim_here->delivering = one->object->host;
+    if (!watch->armed) { /* who closes it has nothing to end then */
+        weir__list_remove(&one->link);
+        free(one);
+    }
     weir__watch_event(watch, directions, events & (POLLRDHUP | POLLHUP));
 }
 
