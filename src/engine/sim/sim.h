@@ -300,7 +300,7 @@ int weir__sim_local_name(const struct weir__sim_binding *binding, struct sockadd
 int weir__sim_get_option(const struct weir__sim_binding *binding, int level, int name, void *value, socklen_t *length);
 int weir__sim_set_option(struct weir__sim_binding *binding, int level, int name, const void *value, socklen_t length);
 
-/* Frees the streams of a world that is over: what was under way goes with them. */
+/* Frees the streams of a world that is over, before its events and hosts: what was under way goes with them. */
 void weir__sim_streams_end(struct weir__sim *sim);
 
 /* --- the trace --- */
