@@ -221,6 +221,7 @@ static void service_gone(void)
 static void start_again(void *arg)
 {
     struct weir__sim_program *program = arg;
+    program->awaited = false;
     if (weir__sim_here->stopping) {
         service_gone();
         return;
@@ -232,7 +233,9 @@ static void start_again(void *arg)
 void weir__sim_start_later(struct weir__sim_program *program)
 {
     struct weir__sim *sim = weir__sim_here;
-    weir__sim_at(sim->now + weir__sim_between(WEIR_MS(1), LONGEST_DOWNTIME), start_again, program);
+    if (!program->awaited)
+        weir__sim_at(sim->now + weir__sim_between(WEIR_MS(1), LONGEST_DOWNTIME), start_again, program);
+    program->awaited = true;
 }
 
 /* What an error of the last of the faults may still do. */

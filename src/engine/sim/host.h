@@ -12,8 +12,8 @@ struct weir__sim_program {
     const char *name;
     int (*function)(void *arg);
     void *arg;
-    bool service, running, told;
-    weir__slot stop; /* weir_sim_wait_stop's */
+    bool service, running, told, awaited; /* awaited: it will be started again */
+    weir__slot stop;                      /* weir_sim_wait_stop's */
 };
 
 void weir__sim_for_programs(struct weir_sim_host *host, void (*function)(struct weir__sim_program *program));

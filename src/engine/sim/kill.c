@@ -50,8 +50,8 @@ static void kill_host(void *arg)
 {
     struct weir_sim_host *host = arg;
     struct weir__sim *sim = weir__sim_here;
-    if (sim->stopping || host->down)
-        return;
+    if (sim->stopping || host->down || !cancel_all(host))
+        return; /* or it is not up at the moment */
     sim->result.faults[__builtin_ctz(WEIR_SIM_RESTART)]++;
     sim->delivering = host;
     weir__sim_trace(NULL, "killed", 0, NULL, 0);
