@@ -1,0 +1,557 @@
+/* Datagrams in the simulator: what Linux does with them, and what happens to them on their way. */
+#include <errno.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/sim.h>
+#include <weir/weir.h>
+
+#include <cmocka.h>
+
+#include "base/system.h"
+
+#define CHECK WEIR_SIM_CHECK
+
+/* --- running --- */
+
+static int (*here)(void *arg), (*there)(void *arg);
+
+static void two_hosts(void)
+{
+    weir_sim_program(weir_sim_host_new("here"), "here", here, NULL);
+    weir_sim_host *other = weir_sim_host_new("there");
+    if (there)
+        weir_sim_program(other, "there", there, NULL);
+}
+
+static weir_sim_result play(int (*one)(void *arg), int (*other)(void *arg), unsigned faults, uint64_t seed)
+{
+    const weir_sim_scenario scenario = {.name = "datagrams",
+                                        .set_up = two_hosts,
+                                        .without = WEIR_SIM_ALL_FAULTS & ~faults,
+                                        .faults_for = WEIR_MINUTES(1)};
+    weir_sim_result result;
+    here = one;
+    there = other;
+    if (weir_sim_run(&scenario, seed, -1, &result) < 0)
+        fail_msg("seed %llu: %s", (unsigned long long)seed, result.reason);
+    return result;
+}
+
+static void without_faults(int (*one)(void *arg), int (*other)(void *arg))
+{
+    for (uint64_t seed = 1; seed <= 5; seed++)
+        play(one, other, 0, seed);
+}
+
+/* --- sockets --- */
+
+static weir_address address_of(const char *text)
+{
+    weir_address address = {0};
+    CHECK(weir_parse_address(text, &address) == 0);
+    return address;
+}
+
+static int bound(const char *text, int type)
+{
+    weir_address address = address_of(text);
+    int fd = weir__system()->socket(address.any.sa_family, type | SOCK_NONBLOCK, 0);
+    CHECK(weir__system()->bind(fd, &address.any, address.length) == 0);
+    return fd;
+}
+
+static int connect_to(int fd, const char *text)
+{
+    weir_address address = address_of(text);
+    return weir__system()->connect(fd, &address.any, address.length);
+}
+
+static int connected(const char *text)
+{
+    int fd = weir__system()->socket(address_of(text).any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    CHECK(connect_to(fd, text) == 0);
+    return fd;
+}
+
+static ssize_t put(int fd, const void *data, size_t size)
+{
+    return weir__system()->send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static ssize_t put_to(int fd, const char *text, const void *data, size_t size)
+{
+    weir_address to = address_of(text);
+    struct iovec piece = {(void *)(uintptr_t)data, size};
+    const struct msghdr message = {.msg_name = &to.any, .msg_namelen = to.length, .msg_iov = &piece, .msg_iovlen = 1};
+    return weir__system()->sendmsg(fd, &message, MSG_DONTWAIT);
+}
+
+static ssize_t get(int fd, void *data, size_t size, int flags)
+{
+    return weir__system()->recv(fd, data, size, flags | MSG_DONTWAIT);
+}
+
+static short ready(int fd)
+{
+    struct pollfd one = {.fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP};
+    weir__system()->poll(&one, 1, 0);
+    return one.revents;
+}
+
+static bool fails(ssize_t result, int number)
+{
+    return result == -1 && errno == number;
+}
+
+static void close_all(int one, int other)
+{
+    CHECK(weir__system()->close(one) == 0);
+    CHECK(other < 0 || weir__system()->close(other) == 0);
+}
+
+/* --- as on Linux --- */
+
+static int asks(void *arg)
+{
+    char data[16];
+    (void)arg;
+    weir_sleep(WEIR_S(1));
+    weir_conn *conn = weir_connect("udp://there:7", NULL);
+    CHECK(conn && weir_send(conn, "hello", 5) == 5);
+    CHECK(weir_recv(conn, data, sizeof data) == 5 && memcmp(data, "HELLO", 5) == 0);
+    CHECK(weir_send(conn, "", 0) == 0);
+    CHECK(weir_recv(conn, data, sizeof data) == 0);
+    return weir_close(conn);
+}
+
+static int answers(void *arg)
+{
+    char data[16];
+    weir_address from;
+    (void)arg;
+    weir_conn *conn = weir_bind("udp://*:7", NULL);
+    CHECK(conn && weir_recvfrom(conn, data, sizeof data, 0, &from) == 5 && memcmp(data, "hello", 5) == 0);
+    CHECK(weir_sendto(conn, "HELLO", 5, 0, &from) == 5);
+    CHECK(weir_recvfrom(conn, data, sizeof data, 0, &from) == 0);
+    CHECK(weir_sendto(conn, "", 0, 0, &from) == 0);
+    return weir_close(conn);
+}
+
+static void a_datagram_is_answered(void **state)
+{
+    (void)state;
+    without_faults(asks, answers);
+}
+
+static int looks_and_cuts(void *arg)
+{
+    char data[8];
+    struct iovec piece = {data, 4};
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+    int receiver = bound("127.0.0.1:7", SOCK_DGRAM), sender = connected("127.0.0.1:7");
+    (void)arg;
+    CHECK(fails(get(receiver, data, sizeof data, 0), EAGAIN));
+    CHECK(ready(receiver) == POLLOUT);
+    CHECK(put(sender, "123456", 6) == 6 && put(sender, "abc", 3) == 3);
+    weir_sleep(WEIR_S(1));
+    CHECK(ready(receiver) == (POLLIN | POLLOUT));
+    CHECK(get(receiver, data, sizeof data, MSG_PEEK) == 6);
+    CHECK(get(receiver, data, 2, MSG_PEEK | MSG_TRUNC) == 6);
+    CHECK(weir__system()->recvmsg(receiver, &message, MSG_DONTWAIT) == 4 && message.msg_flags == MSG_TRUNC);
+    CHECK(memcmp(data, "1234", 4) == 0);
+    CHECK(weir__system()->recvmsg(receiver, &message, MSG_DONTWAIT) == 3 && message.msg_flags == 0);
+    CHECK(fails(get(receiver, data, sizeof data, 0), EAGAIN));
+    close_all(receiver, sender);
+    return 0;
+}
+
+static void what_does_not_fit_is_cut_and_marked(void **state)
+{
+    (void)state;
+    without_faults(looks_and_cuts, NULL);
+}
+
+static int finds_nobody(void *arg)
+{
+    char data[8];
+    int error = 1;
+    socklen_t length = sizeof error;
+    (void)arg;
+    int fd = weir__system()->socket(AF_INET, SOCK_DGRAM, 0);
+    CHECK(fails(put(fd, "x", 1), EDESTADDRREQ));
+    CHECK(put_to(fd, "10.0.0.2:7", "x", 1) == 1);
+    weir_sleep(WEIR_S(1));
+    CHECK(ready(fd) == POLLOUT);
+    CHECK(connect_to(fd, "10.0.0.2:7") == 0 && put(fd, "x", 1) == 1);
+    weir_sleep(WEIR_S(1));
+    CHECK(ready(fd) == (POLLERR | POLLOUT));
+    CHECK(fails(get(fd, data, sizeof data, 0), ECONNREFUSED));
+    CHECK(fails(get(fd, data, sizeof data, 0), EAGAIN));
+    CHECK(put(fd, "x", 1) == 1);
+    weir_sleep(WEIR_S(1));
+    CHECK(weir__system()->getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == ECONNREFUSED);
+    CHECK(put(fd, "x", 1) == 1);
+    weir_sleep(WEIR_S(1));
+    CHECK(fails(put(fd, "x", 1), ECONNREFUSED));
+    close_all(fd, -1);
+    return 0;
+}
+
+static void nobody_there_is_told_to_who_is_connected(void **state)
+{
+    (void)state;
+    without_faults(finds_nobody, NULL);
+}
+
+static int hears_its_peer(void *arg)
+{
+    char data[8];
+    int one = bound("127.0.0.1:1", SOCK_DGRAM), two = bound("127.0.0.1:2", SOCK_DGRAM);
+    int stranger = bound("127.0.0.1:3", SOCK_DGRAM);
+    (void)arg;
+    CHECK(connect_to(one, "127.0.0.1:2") == 0 && connect_to(stranger, "127.0.0.1:1") == 0);
+    CHECK(put(stranger, "stranger", 8) == 8 && put_to(two, "127.0.0.1:1", "peer", 4) == 4);
+    weir_sleep(WEIR_S(1));
+    CHECK(get(one, data, sizeof data, 0) == 4 && fails(get(one, data, sizeof data, 0), EAGAIN));
+    CHECK(fails(get(stranger, data, sizeof data, 0), ECONNREFUSED));
+    close_all(one, two);
+    close_all(stranger, -1);
+    return 0;
+}
+
+static void a_connected_socket_hears_its_peer_alone(void **state)
+{
+    (void)state;
+    without_faults(hears_its_peer, NULL);
+}
+
+/* --- where it was sent to --- */
+
+/* Receives one and answers it from where it was sent to. The address that it was sent to, of IPv4. */
+static struct in_addr answer_from_there(int fd)
+{
+    _Alignas(struct cmsghdr) char control[128];
+    char data[8];
+    struct iovec piece = {data, sizeof data};
+    struct in_pktinfo info = {0};
+    weir_address from = {0};
+    struct msghdr message = {.msg_name = &from.any,
+                             .msg_namelen = sizeof from.local,
+                             .msg_iov = &piece,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
+    CHECK(weir__system()->recvmsg(fd, &message, MSG_DONTWAIT) == 1);
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    CHECK(header && header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_PKTINFO);
+    memcpy(&info, CMSG_DATA(header), sizeof info);
+    CHECK(info.ipi_addr.s_addr == info.ipi_spec_dst.s_addr);
+    piece.iov_len = 1;
+    CHECK(weir__system()->sendmsg(fd, &message, MSG_DONTWAIT) == 1);
+    info.ipi_spec_dst.s_addr = htonl(0x0a000063); /* 10.0.0.99 is nobody's */
+    memcpy(CMSG_DATA(header), &info, sizeof info);
+    CHECK(fails(weir__system()->sendmsg(fd, &message, MSG_DONTWAIT), EINVAL));
+    return info.ipi_addr;
+}
+
+static int tells_destinations(void *arg)
+{
+    static const char *const addresses[] = {"10.0.0.1:7", "127.0.0.1:7", "127.0.0.5:7"};
+    static const uint32_t numbers[] = {0x0a000001, 0x7f000001, 0x7f000005};
+    char data[8];
+    int on = 1, fd = bound("0.0.0.0:7", SOCK_DGRAM);
+    (void)arg;
+    CHECK(weir__system()->setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) == 0);
+    for (int i = 0; i < 3; i++) {
+        int client = connected(addresses[i]);
+        CHECK(put(client, "x", 1) == 1);
+        weir_sleep(WEIR_S(1));
+        CHECK(ntohl(answer_from_there(fd).s_addr) == numbers[i]);
+        weir_sleep(WEIR_S(1));
+        CHECK(get(client, data, sizeof data, 0) == 1);
+        close_all(client, -1);
+    }
+    close_all(fd, -1);
+    return 0;
+}
+
+static void an_answer_comes_from_where_was_asked(void **state)
+{
+    (void)state;
+    without_faults(tells_destinations, NULL);
+}
+
+static int both_families(void *arg)
+{
+    char data[8];
+    weir_address from;
+    (void)arg;
+    weir_conn *conn = weir_bind("udp://*:7", NULL);
+    int four = connected("127.0.0.1:7"), six = connected("[::1]:7");
+    CHECK(put(four, "4", 1) == 1);
+    CHECK(weir_recvfrom(conn, data, sizeof data, 0, &from) == 1 && weir_address_is_loopback(&from));
+    CHECK(from.any.sa_family == AF_INET6 && weir_sendto(conn, "4", 1, 0, &from) == 1);
+    CHECK(put(six, "6", 1) == 1);
+    CHECK(weir_recvfrom(conn, data, sizeof data, 0, &from) == 1 && weir_address_is_loopback(&from));
+    CHECK(weir_sendto(conn, "6", 1, 0, &from) == 1);
+    weir_sleep(WEIR_S(1));
+    CHECK(get(four, data, sizeof data, 0) == 1 && data[0] == '4');
+    CHECK(get(six, data, sizeof data, 0) == 1 && data[0] == '6');
+    close_all(four, six);
+    return weir_close(conn);
+}
+
+static void one_socket_serves_both_families(void **state)
+{
+    (void)state;
+    without_faults(both_families, NULL);
+}
+
+/* --- limits --- */
+
+static uint32_t drops_of(int fd)
+{
+    uint32_t numbers[SK_MEMINFO_VARS] = {0};
+    socklen_t length = sizeof numbers;
+    CHECK(weir__system()->getsockopt(fd, SOL_SOCKET, SO_MEMINFO, numbers, &length) == 0);
+    return numbers[SK_MEMINFO_DROPS];
+}
+
+static int sends_too_much(void *arg)
+{
+    char *data = calloc(1, 65600);
+    int receiver = bound("[::1]:7", SOCK_DGRAM), sender = connected("[::1]:7");
+    int four = connected("127.0.0.1:7");
+    unsigned received = 0;
+    (void)arg;
+    CHECK(fails(put(four, data, 65508), EMSGSIZE) && fails(put(sender, data, 65528), EMSGSIZE));
+    for (int i = 0; i < 100; i++)
+        CHECK(put(sender, data, 10000) == 10000);
+    weir_sleep(WEIR_S(1));
+    while (get(receiver, data, 65536, 0) == 10000)
+        received++;
+    CHECK(received > 10 && received < 50 && received + drops_of(receiver) == 100);
+    CHECK(put(sender, data, 65527) == 65527);
+    weir_sleep(WEIR_S(1));
+    CHECK(get(receiver, data, 65536, 0) == 65527);
+    close_all(receiver, sender);
+    close_all(four, -1);
+    free(data);
+    return 0;
+}
+
+static void what_finds_no_room_is_dropped_and_counted(void **state)
+{
+    (void)state;
+    without_faults(sends_too_much, NULL);
+}
+
+/* --- Unix --- */
+
+static int fill_until_full(int fd)
+{
+    int sent = 0;
+    char data[1000] = {0};
+    while (put(fd, data, sizeof data) == (ssize_t)sizeof data)
+        sent++;
+    CHECK(errno == EAGAIN);
+    return sent;
+}
+
+static int unix_datagrams(void *arg)
+{
+    char data[2000];
+    int receiver = bound("/run/socket", SOCK_DGRAM), sender = connected("/run/socket");
+    (void)arg;
+    int sent = fill_until_full(sender);
+    CHECK(sent == 11 && ready(sender) == 0);
+    CHECK(get(receiver, data, sizeof data, 0) == 1000 && ready(sender) == POLLOUT);
+    CHECK(put(sender, "last", 4) == 4);
+    for (int i = 1; i < sent; i++)
+        CHECK(get(receiver, data, sizeof data, 0) == 1000);
+    CHECK(get(receiver, data, sizeof data, 0) == 4);
+    CHECK(weir__system()->close(receiver) == 0);
+    CHECK(fails(put(sender, "x", 1), ECONNREFUSED) && fails(put(sender, "x", 1), ENOTCONN));
+    CHECK(fails(connect_to(sender, "/run/socket"), ECONNREFUSED));
+    CHECK(fails(connect_to(sender, "/run/other"), ENOENT));
+    close_all(sender, -1);
+    return 0;
+}
+
+static void unix_datagrams_wait_for_room(void **state)
+{
+    (void)state;
+    without_faults(unix_datagrams, NULL);
+}
+
+static int reads_slowly(void *arg)
+{
+    char data[1500];
+    weir_conn *conn = arg;
+    for (unsigned i = 0; i < 500; i++) {
+        CHECK(weir_recv(conn, data, sizeof data) == (ssize_t)(1 + i) && data[i] == (char)i);
+        if (i % 64 == 0)
+            weir_sleep(WEIR_MS(20));
+    }
+    return 0;
+}
+
+static int writes_fast(void *arg)
+{
+    char data[500];
+    weir_conn *pair[2];
+    (void)arg;
+    if (weir_pair(SOCK_DGRAM, pair) < 0)
+        return 0; /* there was no descriptor: a fault */
+    weir_fiber *reader = weir_spawn(reads_slowly, pair[1], NULL);
+    for (unsigned i = 0; i < sizeof data; i++) {
+        data[i] = (char)i;
+        while (weir_send(pair[0], data, i + 1) < 0)
+            CHECK(errno == ENOBUFS);
+    }
+    weir_join(reader, NULL, WEIR_FOREVER);
+    weir_close(pair[0]);
+    return weir_close(pair[1]);
+}
+
+static void a_pair_keeps_all_in_order(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++)
+        play(writes_fast, NULL, WEIR_SIM_RESOURCES | WEIR_SIM_EVENTS | WEIR_SIM_SHORT, seed);
+}
+
+/* --- on the way --- */
+
+enum { NUMBERED = 300, ALL_SENT = 60 };
+
+static struct {
+    unsigned received, out_of_order, cut;
+} seen;
+
+static int sends_numbered(void *arg)
+{
+    (void)arg;
+    weir_sleep(WEIR_S(1));
+    weir_conn *conn = weir_connect("udp://there:7", NULL);
+    for (unsigned i = 1; i <= NUMBERED; i++) {
+        CHECK(weir_send(conn, &i, sizeof i) == sizeof i);
+        weir_sleep(WEIR_MS(10));
+    }
+    return weir_close(conn);
+}
+
+static int receives_numbered(void *arg)
+{
+    unsigned number = 0, last = 0;
+    (void)arg;
+    memset(&seen, 0, sizeof seen);
+    weir_conn *conn = weir_bind("udp://*:7", NULL);
+    weir_set_deadline(conn, WEIR_READ, weir_deadline(WEIR_S(ALL_SENT)));
+    for (ssize_t size; (size = weir_recv(conn, &number, sizeof number)) >= 0; last = number) {
+        seen.received++;
+        seen.cut += size < (ssize_t)sizeof number;
+        seen.out_of_order += size == sizeof number && number < last;
+    }
+    CHECK(errno == ETIMEDOUT);
+    return weir_close(conn);
+}
+
+static unsigned count_of(const weir_sim_result *result, weir_sim_fault fault)
+{
+    return (unsigned)result->faults[__builtin_ctz((unsigned)fault)];
+}
+
+static void what_is_lost_and_doubled_adds_up(void **state)
+{
+    unsigned lost = 0, doubled = 0;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        weir_sim_result result =
+            play(sends_numbered, receives_numbered, WEIR_SIM_LOSS | WEIR_SIM_DUPLICATE | WEIR_SIM_DELAY, seed);
+        lost += count_of(&result, WEIR_SIM_LOSS);
+        doubled += count_of(&result, WEIR_SIM_DUPLICATE);
+        assert_int_equal(seen.received,
+                         NUMBERED - count_of(&result, WEIR_SIM_LOSS) + count_of(&result, WEIR_SIM_DUPLICATE));
+        assert_int_equal(seen.out_of_order, 0);
+        assert_int_equal(seen.cut, 0);
+    }
+    assert_true(lost > 0);
+    assert_true(doubled > 0);
+}
+
+static void what_is_cut_is_counted(void **state)
+{
+    unsigned cut = 0;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        weir_sim_result result = play(sends_numbered, receives_numbered, WEIR_SIM_TRUNCATE, seed);
+        assert_int_equal(seen.received, NUMBERED);
+        assert_int_equal(seen.cut, count_of(&result, WEIR_SIM_TRUNCATE));
+        cut += seen.cut;
+    }
+    assert_true(cut > 0);
+}
+
+static void some_overtake_others(void **state)
+{
+    unsigned out_of_order = 0;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        weir_sim_result result = play(sends_numbered, receives_numbered, WEIR_SIM_REORDER, seed);
+        assert_int_equal(seen.received, NUMBERED);
+        assert_true(count_of(&result, WEIR_SIM_REORDER) > 0 || seen.out_of_order == 0);
+        out_of_order += seen.out_of_order;
+    }
+    assert_true(out_of_order > 0);
+}
+
+static void a_partition_cuts_some_off(void **state)
+{
+    unsigned divided = 0;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        weir_sim_result result = play(sends_numbered, receives_numbered, WEIR_SIM_PARTITION, seed);
+        assert_int_equal(seen.received<NUMBERED, count_of(&result, WEIR_SIM_PARTITION)> 0);
+        divided += seen.received < NUMBERED;
+    }
+    assert_true(divided > 0);
+}
+
+static void the_same_seed_is_the_same_run(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        weir_sim_result one = play(sends_numbered, receives_numbered, WEIR_SIM_LOSS | WEIR_SIM_REORDER, seed);
+        weir_sim_result other = play(sends_numbered, receives_numbered, WEIR_SIM_LOSS | WEIR_SIM_REORDER, seed);
+        assert_true(one.digest == other.digest);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_datagram_is_answered),
+        cmocka_unit_test(what_does_not_fit_is_cut_and_marked),
+        cmocka_unit_test(nobody_there_is_told_to_who_is_connected),
+        cmocka_unit_test(a_connected_socket_hears_its_peer_alone),
+        cmocka_unit_test(an_answer_comes_from_where_was_asked),
+        cmocka_unit_test(one_socket_serves_both_families),
+        cmocka_unit_test(what_finds_no_room_is_dropped_and_counted),
+        cmocka_unit_test(unix_datagrams_wait_for_room),
+        cmocka_unit_test(a_pair_keeps_all_in_order),
+        cmocka_unit_test(what_is_lost_and_doubled_adds_up),
+        cmocka_unit_test(what_is_cut_is_counted),
+        cmocka_unit_test(some_overtake_others),
+        cmocka_unit_test(a_partition_cuts_some_off),
+        cmocka_unit_test(the_same_seed_is_the_same_run),
+    };
+    return cmocka_run_group_tests_name("sim datagrams", tests, NULL, NULL);
+}
