@@ -75,7 +75,8 @@ struct weir_conn {
     bool ended;              /* the end of the stream was received; reader's */
     _Atomic uint8_t failure; /* enum weir__conn_failure; of whichever direction failed last */
     atomic_bool aborted;
-    atomic_bool bound; /* aborted, or a timeout or deadline was ever set: calls look before they begin */
+    atomic_bool bound; /* aborted, an error owed, a timeout or deadline ever set: calls look before they begin */
+    uint8_t owed;      /* the errno of a failure that a receive could not tell, since bytes came before it; reader's */
 };
 
 /*
@@ -142,6 +143,31 @@ static inline void weir__conn_count(weir_conn *conn, int direction, size_t bytes
 /* Waits until a call in that direction is worth trying again. 0; or -1 with the deadline, limit, cancel or abort that ended it. */
 int weir__conn_wait(weir_conn *conn, int direction, const char *step);
 
+/*
+ * The parts of it, for who waits for several things. Look at what others may have changed (from then on a further change
+ * shows in the side's `news`): 0, or -1 with their abort or cancel. When to wait to at most. What to make of the errno of a
+ * wait that failed: -1 with the error; 0 for ETIMEDOUT that was not this direction's, whose deadline may have been moved.
+ */
+int weir__conn_look(weir_conn *conn, int direction, const char *step);
+int64_t weir__conn_bound(weir_conn *conn, int direction);
+int weir__conn_wait_failed(weir_conn *conn, int direction, const char *step);
+
+/*
+ * For calls that go on for long: before each transfer, 0, or -1 if the call was cancelled or aborted or its deadline has
+ * passed; after it, that a write which waits again begins to wait then; `restart`: and that the time-out begins again.
+ */
+int weir__conn_go_on(weir_conn *conn, int direction, const char *step);
+void weir__conn_moved(weir_conn *conn, int direction, bool restart);
+
+/*
+ * The one place that decides whether the kernel may move bytes between this connection's descriptor and another without
+ * the library seeing them: not where they have bounds, or come otherwise than they are read.
+ */
+static inline bool weir__conn_spliceable(const weir_conn *conn)
+{
+    return !conn->datagram;
+}
+
 /* errno of a call that failed as the connection's error. Returns -1. */
 int weir__conn_fail(weir_conn *conn, int number, const char *step);
 /* The error of every call on a connection that was aborted, whatever the system makes of it. Returns -1. */
@@ -165,5 +191,7 @@ void weir__lines_settle(weir_conn *conn);
 /* Takes at most `size` bytes of what was read ahead; 0 if there is nothing. */
 ssize_t weir__lines_take(weir_conn *conn, void *buffer, size_t size, bool peek);
 size_t weir__lines_left(const weir_conn *conn);
+/* Puts back what was taken or received, before what is ahead. 0, or -1 without memory. */
+int weir__lines_give_back(weir_conn *conn, const void *data, size_t size);
 
 #endif

@@ -40,11 +40,16 @@ static int fail_busy(weir_conn *conn, const char *step)
     return weir__fail_busy(step, weir__conn_name(conn, name, sizeof name));
 }
 
-/* What may forbid a call before it has begun. */
+/* What may forbid a call before it has begun; a failure that is owed is told here, once. */
 static int check_entry(weir_conn *conn, struct weir__side *side, const char *step)
 {
     if (conn->aborted)
         return weir__conn_fail_aborted(conn, step);
+    if (conn->owed && side == weir__conn_side(conn, WEIR__READABLE)) {
+        int number = conn->owed;
+        conn->owed = 0;
+        return weir__conn_fail(conn, number, step);
+    }
     int64_t deadline = atomic_load_explicit(&side->deadline, memory_order_relaxed);
     if (deadline != WEIR_FOREVER && deadline <= weir_now())
         return fail_deadline(conn, step);
@@ -60,6 +65,13 @@ int weir__conn_turn_over(weir_conn *conn, const char *step)
     return weir__fail_cancelled(step, weir__conn_name(conn, name, sizeof name));
 }
 
+/* Of the call that begins. */
+static void restart_timeout(weir_conn *conn, struct weir__side *side)
+{
+    int64_t timeout = atomic_load_explicit(&conn->timeout, memory_order_relaxed);
+    side->call_deadline = timeout == WEIR_FOREVER ? WEIR_FOREVER : weir_deadline(timeout);
+}
+
 int weir__conn_enter_bound(weir_conn *conn, int direction, bool busy, const char *step)
 {
     struct weir__side *side = weir__conn_side(conn, direction);
@@ -71,9 +83,24 @@ int weir__conn_enter_bound(weir_conn *conn, int direction, bool busy, const char
         weir__conn_leave(conn, direction);
         return -1;
     }
-    int64_t timeout = atomic_load_explicit(&conn->timeout, memory_order_relaxed);
-    side->call_deadline = timeout == WEIR_FOREVER ? WEIR_FOREVER : weir_deadline(timeout);
+    restart_timeout(conn, side);
     return 0;
+}
+
+int weir__conn_go_on(weir_conn *conn, int direction, const char *step)
+{
+    struct weir__side *side = weir__conn_side(conn, direction);
+    if (atomic_load_explicit(&side->news, memory_order_relaxed) && weir__conn_look(conn, direction, step) < 0)
+        return -1;
+    return atomic_load_explicit(&conn->bound, memory_order_relaxed) ? check_entry(conn, side, step) : 0;
+}
+
+void weir__conn_moved(weir_conn *conn, int direction, bool restart)
+{
+    struct weir__side *side = weir__conn_side(conn, direction);
+    side->stalled = false;
+    if (restart && atomic_load_explicit(&conn->bound, memory_order_relaxed))
+        restart_timeout(conn, side);
 }
 
 void weir__conn_progress(weir_conn *conn, int direction, size_t bytes)
@@ -165,17 +192,22 @@ static int fail_cancelled(weir_conn *conn, const char *step)
     return weir__fail_cancelled(step, weir__conn_name(conn, name, sizeof name));
 }
 
-/* Looks at what others may have changed. From here on, a further change shows in `news`. */
-static int take_news(weir_conn *conn, struct weir__side *side, const char *step)
+int weir__conn_look(weir_conn *conn, int direction, const char *step)
 {
+    struct weir__side *side = weir__conn_side(conn, direction);
     atomic_store(&side->news, false);
     if (conn->aborted)
         return weir__conn_fail_aborted(conn, step);
     return side->cancelled ? fail_cancelled(conn, step) : 0;
 }
 
-/* A wait has failed. 0: its deadline had been moved meanwhile, wait on. */
-static int wait_failed(weir_conn *conn, int direction, const char *step)
+int64_t weir__conn_bound(weir_conn *conn, int direction)
+{
+    note_stall(weir__conn_side(conn, direction), direction);
+    return bound_of(conn, direction).deadline;
+}
+
+int weir__conn_wait_failed(weir_conn *conn, int direction, const char *step)
 {
     if (errno == ECANCELED)
         return fail_cancelled(conn, step);
@@ -190,11 +222,11 @@ int weir__conn_wait(weir_conn *conn, int direction, const char *step)
     struct weir__side *side = weir__conn_side(conn, direction);
     note_stall(side, direction);
     for (;;) {
-        if (take_news(conn, side, step) < 0)
+        if (weir__conn_look(conn, direction, step) < 0)
             return -1;
         struct bound bound = bound_of(conn, direction);
         if (weir__watch_wait(&conn->watch, direction, bound.deadline, has_news, side) < 0) {
-            if (wait_failed(conn, direction, step) < 0)
+            if (weir__conn_wait_failed(conn, direction, step) < 0)
                 return -1;
         } else if (!atomic_load(&side->news)) {
             return 0;

@@ -73,6 +73,15 @@ ssize_t weir__conn_receive(weir_conn *conn, void *buffer, size_t size, int flags
     }
 }
 
+/* After bytes that are to be told first, the socket has failed: what it says only once, the next call tells. */
+static void owe(weir_conn *conn, int number)
+{
+    if (number == EAGAIN || (conn->failure != WEIR__FAILURE_RESET && conn->failure != WEIR__FAILURE_OTHER))
+        return;
+    conn->owed = (uint8_t)number;
+    conn->bound = true;
+}
+
 /* MSG_WAITALL of a stream: all of it, unless the stream ends or fails first; what came by then counts. */
 static ssize_t receive_all(weir_conn *conn, char *buffer, size_t size, int flags)
 {
@@ -81,6 +90,8 @@ static ssize_t receive_all(weir_conn *conn, char *buffer, size_t size, int flags
         ssize_t length = weir__conn_receive(conn, buffer + done, size - done, flags & ~MSG_WAITALL, NULL);
         if (length < 0 && done == 0)
             return -1;
+        if (length < 0)
+            owe(conn, errno);
         if (length <= 0)
             break;
         done += (size_t)length;

@@ -394,6 +394,21 @@ static void a_reset_keeps_what_came_before(void)
     weir_close(conn);
 }
 
+/* A part of what was wanted is told first; that it was not the end, after that. */
+static void a_reset_after_a_part_is_told(void)
+{
+    weir_conn *pair[2];
+    char buffer[8] = "";
+    check(weir_pair(SOCK_STREAM, pair) == 0);
+    check(weir_send_all(pair[0], "unread", 6) == 0 && weir_send_all(pair[1], "abc", 3) == 0);
+    weir_close(pair[1]); /* with something unread: a reset */
+    check(weir_recv_flags(pair[0], buffer, sizeof buffer, MSG_WAITALL) == 3 && memcmp(buffer, "abc", 3) == 0);
+    check(weir_recv(pair[0], buffer, sizeof buffer) == -1);
+    check_error(ECONNRESET, WEIR_ERROR_CLOSED);
+    check(weir_recv(pair[0], buffer, sizeof buffer) == 0);
+    weir_close(pair[0]);
+}
+
 static void *abort_later(void *conn)
 {
     usleep(3000);
@@ -440,6 +455,7 @@ int main(void)
         EVERYWHERE(many_lines_come_in_all_sizes),
         EVERYWHERE(a_message_that_is_not_completed_has_a_time_limit),
         EVERYWHERE(a_reset_keeps_what_came_before),
+        EVERYWHERE(a_reset_after_a_part_is_told),
         EVERYWHERE(an_abort_is_no_end),
     };
     return cmocka_run_group_tests_name("lines", tests, NULL, NULL);
