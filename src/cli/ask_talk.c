@@ -12,39 +12,6 @@
 
 enum { CHUNK = 65536, LONGEST_DATAGRAM = 65507 };
 
-/* HOST, :PORT or HOST:PORT to ask from; NULL where none was asked for. */
-static const char *local_end(const struct ask_settings *settings, char *text, size_t size)
-{
-    if (!settings->source && !settings->source_port)
-        return NULL;
-    const char *host = settings->source ? settings->source : "";
-    bool brackets = host[0] != '[' && strchr(host, ':');
-    snprintf(text, size, "%s%s%s%s%s", brackets ? "[" : "", host, brackets ? "]" : "", settings->source_port ? ":" : "",
-             settings->source_port ? settings->source_port : "");
-    return text;
-}
-
-static weir_conn *dial(const struct ask *ask)
-{
-    char local[300];
-    weir_connect_options options = {
-        .size = sizeof options,
-        .timeout = ask->settings.timeout,
-        .bind = local_end(&ask->settings, local, sizeof local),
-        .family = ask->settings.ipv4   ? AF_INET
-                  : ask->settings.ipv6 ? AF_INET6
-                                       : 0,
-    };
-    ask_say(ask, "connecting to %s", ask->endpoint.text);
-    weir_conn *conn = weir_connect(ask->endpoint.text, &options);
-    if (conn) {
-        char here[400], there[400];
-        ask_say(ask, "connected to %s from %s", weir_peer_endpoint(conn, there, sizeof there),
-                weir_local_endpoint(conn, here, sizeof here));
-    }
-    return conn;
-}
-
 /* Ends the asking with a status: the receiver, wherever it is, finds that there is nothing to wait for. */
 static void settle(struct ask *ask, int status)
 {
@@ -59,7 +26,7 @@ static void settle(struct ask *ask, int status)
 static int send_chunk(struct ask *ask, const char *data, size_t size)
 {
     while (size > 0) {
-        weir_set_deadline(ask->conn, WEIR_WRITE, weir_deadline(ask->settings.timeout));
+        weir_set_deadline(ask->conn, WEIR_WRITE, weir_deadline(ask->dialling.timeout));
         ssize_t sent = weir_send(ask->conn, data, size);
         if (sent < 0)
             return -1;
@@ -73,7 +40,7 @@ static int send_stdin(struct ask *ask)
 {
     char *chunk = malloc(CHUNK);
     if (!chunk)
-        return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "ask", ask->endpoint.text, NULL);
+        return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "ask", ask->dialling.endpoint.text, NULL);
     ssize_t size;
     while ((size = weir_file_read(weir_stdin(), chunk, CHUNK, WEIR_FOREVER)) > 0) {
         if (send_chunk(ask, chunk, (size_t)size) < 0) {
@@ -93,14 +60,14 @@ static ssize_t gather_stdin(struct ask *ask, char *data)
     ssize_t size;
     while ((size = weir_file_read(weir_stdin(), data + length, LONGEST_DATAGRAM + 1 - length, WEIR_FOREVER)) > 0)
         if ((length += (size_t)size) > LONGEST_DATAGRAM)
-            return weir_fail(WEIR_ERROR_LIMIT, EMSGSIZE, "ask", ask->endpoint.text,
+            return weir_fail(WEIR_ERROR_LIMIT, EMSGSIZE, "ask", ask->dialling.endpoint.text,
                              "a question of more than %d bytes does not fit a datagram", LONGEST_DATAGRAM);
     return size < 0 ? -1 : (ssize_t)length;
 }
 
 static int send_datagram(struct ask *ask, const char *data, size_t size)
 {
-    weir_set_deadline(ask->conn, WEIR_WRITE, weir_deadline(ask->settings.timeout));
+    weir_set_deadline(ask->conn, WEIR_WRITE, weir_deadline(ask->dialling.timeout));
     ask->length = size;
     return weir_send(ask->conn, data, size) < 0 ? -1 : 0;
 }
@@ -109,7 +76,7 @@ static int send_stdin_as_datagram(struct ask *ask)
 {
     char *data = malloc(LONGEST_DATAGRAM + 1);
     if (!data)
-        return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "ask", ask->endpoint.text, NULL);
+        return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "ask", ask->dialling.endpoint.text, NULL);
     ssize_t size = gather_stdin(ask, data);
     int result = size < 0 ? -1 : send_datagram(ask, data, (size_t)size);
     free(data);
@@ -118,7 +85,7 @@ static int send_stdin_as_datagram(struct ask *ask)
 
 static int send_question(struct ask *ask)
 {
-    if (ask->endpoint.datagram)
+    if (ask->dialling.endpoint.datagram)
         return ask->text ? send_datagram(ask, ask->text, ask->length) : send_stdin_as_datagram(ask);
     return ask->text ? send_chunk(ask, ask->text, ask->length) : send_stdin(ask);
 }
@@ -146,11 +113,10 @@ static int asker(void *arg)
     if (send_question(ask) < 0)
         question_failed(ask);
     else
-        ask_say(ask, "sent %zu bytes", ask->length);
+        dialling_say(&ask->dialling, "sent %zu bytes", ask->length);
     ask->sent = true;
     if (!ask->settled && !weir_cancelled())
-        weir_set_deadline(ask->conn, WEIR_READ,
-                          weir_deadline(ask->answered ? ask->settings.quiet : ask->settings.timeout));
+        weir_set_deadline(ask->conn, WEIR_READ, weir_deadline(ask->answered ? ask->quiet : ask->dialling.timeout));
     return 0;
 }
 
@@ -159,9 +125,9 @@ static int asker(void *arg)
 /* The peer's end came. */
 static void answer_ended(struct ask *ask)
 {
-    ask_say(ask, "the peer closed");
+    dialling_say(&ask->dialling, "the peer closed");
     if (ask->cut[0]) {
-        weir_fail(WEIR_ERROR_CLOSED, EPIPE, "send", ask->endpoint.text, "%s", ask->cut);
+        weir_fail(WEIR_ERROR_CLOSED, EPIPE, "send", ask->dialling.endpoint.text, "%s", ask->cut);
         settle(ask, failed());
         return;
     }
@@ -169,7 +135,7 @@ static void answer_ended(struct ask *ask)
         settle(ask, STATUS_DONE);
         return;
     }
-    weir_fail(WEIR_ERROR_CLOSED, ENODATA, "ask", ask->endpoint.text, "closed without an answer");
+    weir_fail(WEIR_ERROR_CLOSED, ENODATA, "ask", ask->dialling.endpoint.text, "closed without an answer");
     settle(ask, failed());
 }
 
@@ -178,12 +144,12 @@ static void answer_failed(struct ask *ask)
     if (ask->settled)
         return;
     if (weir_error()->kind == WEIR_ERROR_DEADLINE && ask->answered) {
-        ask_say(ask, "quiet: the answer is complete");
+        dialling_say(&ask->dialling, "quiet: the answer is complete");
         settle(ask, STATUS_DONE);
         return;
     }
     if (weir_error()->kind == WEIR_ERROR_DEADLINE)
-        weir_fail(WEIR_ERROR_DEADLINE, ETIMEDOUT, "ask", ask->endpoint.text, "timed out without an answer");
+        weir_fail(WEIR_ERROR_DEADLINE, ETIMEDOUT, "ask", ask->dialling.endpoint.text, "timed out without an answer");
     settle(ask, failed());
 }
 
@@ -191,11 +157,11 @@ static void answer_failed(struct ask *ask)
 static void print_answer(struct ask *ask, const char *data, size_t size)
 {
     ask->answered = true;
-    ask_say(ask, "received %zu bytes", size);
+    dialling_say(&ask->dialling, "received %zu bytes", size);
     if (weir_file_write_all(weir_stdout(), data, size, WEIR_FOREVER) < 0)
         settle(ask, errno == EPIPE ? STATUS_DONE : failed());
     else if (ask->sent && !ask->settled)
-        weir_set_deadline(ask->conn, WEIR_READ, weir_deadline(ask->settings.quiet));
+        weir_set_deadline(ask->conn, WEIR_READ, weir_deadline(ask->quiet));
 }
 
 static void receive_answer(struct ask *ask)
@@ -205,7 +171,7 @@ static void receive_answer(struct ask *ask)
         ssize_t size = weir_receive(ask->conn, &data);
         if (size < 0)
             answer_failed(ask);
-        else if (size == 0 && !ask->endpoint.datagram)
+        else if (size == 0 && !ask->dialling.endpoint.datagram)
             answer_ended(ask);
         else
             print_answer(ask, data, (size_t)size);
@@ -215,7 +181,7 @@ static void receive_answer(struct ask *ask)
 int ask_talk(void *arg)
 {
     struct ask *ask = arg;
-    ask->conn = dial(ask);
+    ask->conn = dialling_connect(&ask->dialling);
     if (!ask->conn)
         return failed();
     weir_fiber *fiber = weir_spawn(asker, ask, WEIR_OPTIONS(weir_fiber_options, .name = "ask: question"));

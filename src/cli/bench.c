@@ -35,7 +35,7 @@ static const weir_option bench_options[] = {
     {WEIR_OPTION_FLAG, "json", 0, NULL, AT(json), "prints the result as one JSON object"},
     {0},
 };
-const struct option_section bench_sections[] = {{"Options", bench_options}, {0}};
+static const struct option_section bench_sections[] = {{"Options", bench_options}, {0}};
 
 /* --- what is wanted --- */
 
@@ -291,7 +291,7 @@ static int bench_endpoint(struct bench *bench, const weir_arguments *arguments)
     return run_bench(bench);
 }
 
-int bench_command(const struct command *command, int argc, char *const *argv)
+static int run(const struct command *command, int argc, char *const *argv)
 {
     struct bench bench = {0};
     weir_option_set set = {bench_options, &bench.settings};
@@ -302,3 +302,40 @@ int bench_command(const struct command *command, int argc, char *const *argv)
     command_line_free(&line);
     return status;
 }
+
+/* --- what --help tells --- */
+
+static const char *const bench_usage[] = {"[OPTION]... ENDPOINT", NULL};
+static const char *const bench_examples[] = {
+    "weir bench :8000",
+    "64 connections, each with one message of 64 bytes under way, for 10 seconds",
+    "weir bench :8000 --connections 1000 --size 64k --depth 4",
+    "1,000 connections, four messages of 64 KiB under way on each",
+    "weir bench :8000 --rate 20000 --duration 1m",
+    "20,000 messages a second; latency counts from when each was due",
+    "weir bench :8000 --churn",
+    "connects, sends one message, closes, again and again",
+    "weir bench :8000 --idle --connections 10000",
+    "10,000 connections that are silent for the time, all checked before and after",
+    "weir bench udp://:31337 --json",
+    "datagrams; the result as JSON",
+    NULL,
+};
+
+const struct command bench_command = {
+    .name = "bench",
+    .summary = "puts an echo server under load: rates, latencies, errors",
+    .usage = bench_usage,
+    .description =
+        "Every byte that comes back is checked. By default the next message leaves when the last has come back (a "
+        "closed loop). With --rate messages leave at their time, whether or not the server keeps up, and latency "
+        "is counted from the time at which a message was due: a server that stalls is charged for every message it "
+        "held up.\n\n"
+        "The result is on stdout; on a terminal a line on stderr shows how it goes. Ctrl-C ends it early, with the "
+        "result so far.\n\n"
+        "Exit status: 0 without an error, 1 no connection, or bytes that were wrong, connections cut or answers "
+        "lost.",
+    .sections = bench_sections,
+    .examples = bench_examples,
+    .run = run,
+};

@@ -7,147 +7,15 @@
 
 #include "page.h"
 
-static const char *const serve_usage[] = {"SERVICE [OPTION]... [ENDPOINT]...", "", NULL};
-static const char *const serve_examples[] = {
-    "weir serve",
-    "the services there are",
-    "weir serve echo",
-    "echo on its default endpoint, on this machine alone",
-    "weir serve echo --help",
-    "what echo is and all its options",
-    "weir serve echo 'tcp://*:8000' --max-per-address 10",
-    "for everybody who reaches this machine, ten connections each",
-    "weir serve echo --processes 2 --log json",
-    "two supervised processes, logs as JSON lines",
-    NULL,
-};
-
-static const char *const run_usage[] = {"[OPTION]...", NULL};
-static const char *const run_examples[] = {
-    "weir run",
-    "every service on its default endpoints, with a line to try each",
-    NULL,
-};
-
-static const char *const ask_usage[] = {"[OPTION]... ENDPOINT [TEXT]...", "[OPTION]... HOST PORT [TEXT]...", NULL};
-static const char *const ask_examples[] = {
-    "weir ask tcp://localhost:8000 hello",
-    "sends hello and prints the answer",
-    "weir ask localhost 8000 hello world",
-    "the same as nc has it, with two words",
-    "weir ask :8000 < FILE",
-    "sends a file",
-    "weir ask -u localhost 31337 hello",
-    "asks by a datagram",
-    "weir ask unix:/tmp/echo.socket hello",
-    "through a Unix socket",
-    "weir ask --line mail.example.org:25 QUIT --timeout 2s",
-    "a line, and at most two seconds without a word",
-    NULL,
-};
-
-static const char *const bench_usage[] = {"[OPTION]... ENDPOINT", NULL};
-static const char *const bench_examples[] = {
-    "weir bench :8000",
-    "64 connections, each with one message of 64 bytes under way, for 10 seconds",
-    "weir bench :8000 --connections 1000 --size 64k --depth 4",
-    "1,000 connections, four messages of 64 KiB under way on each",
-    "weir bench :8000 --rate 20000 --duration 1m",
-    "20,000 messages a second; latency counts from when each was due",
-    "weir bench :8000 --churn",
-    "connects, sends one message, closes, again and again",
-    "weir bench :8000 --idle --connections 10000",
-    "10,000 connections that are silent for the time, all checked before and after",
-    "weir bench udp://:31337 --json",
-    "datagrams; the result as JSON",
-    NULL,
-};
-
-static const char *const help_usage[] = {"[COMMAND [SERVICE]]", NULL};
-static const char *const help_examples[] = {
-    "weir help ask", "the same as weir ask --help", "weir help serve echo", "the same as weir serve echo --help", NULL,
-};
-
-const struct command commands[] = {
-    {
-        .name = "serve",
-        .summary = "offers a service: weir serve SERVICE [ENDPOINT]...",
-        .usage = serve_usage,
-        .description =
-            "Serves on the endpoints that are named, or on the service's default ones, until SIGTERM or SIGINT: then "
-            "it "
-            "stops accepting, lets clients finish for the drain time and exits 0. A second signal ends it at once. "
-            "SIGUSR1 prints counters.\n\n"
-            "Endpoints are SCHEME://HOST:PORT with the schemes tcp and udp, unix:/path, unix:@name, or in short "
-            "HOST:PORT, :PORT and PORT. Without a host it is this machine alone, on IPv4 and IPv6; * is everybody. "
-            "Port "
-            "0 lets the system choose. A line an endpoint is printed when it is ready.\n\n"
-            "Without a service it lists the services.",
-        .sections = serve_sections,
-        .examples = serve_examples,
-        .run = serve_command,
-    },
-    {
-        .name = "run",
-        .summary = "offers every service on its default endpoints, in one process",
-        .usage = run_usage,
-        .description =
-            "Starts all services and prints where each listens and a line to try it. A service whose port is "
-            "taken is left out, and said so; when none could start it fails.",
-        .sections = run_sections,
-        .examples = run_examples,
-        .run = run_command,
-    },
-    {
-        .name = "ask",
-        .summary = "sends a text, prints the answer, exits",
-        .usage = ask_usage,
-        .description =
-            "Sends the TEXTs joined by a space, as they are; without TEXT it sends what comes on stdin. It then prints "
-            "what arrives until the peer closes, or has been quiet for a while after its first byte: both are "
-            "success.\n\n"
-            "On udp and on Unix datagram sockets the question is one datagram.\n\n"
-            "Exit status: 0 answered, 1 no connection, 2 wrong usage, 3 timed out without a byte, 4 the connection was "
-            "cut, or closed without an answer.",
-        .sections = ask_sections,
-        .examples = ask_examples,
-        .run = ask_command,
-    },
-    {
-        .name = "bench",
-        .summary = "puts an echo server under load: rates, latencies, errors",
-        .usage = bench_usage,
-        .description =
-            "Every byte that comes back is checked. By default the next message leaves when the last has come back (a "
-            "closed loop). With --rate messages leave at their time, whether or not the server keeps up, and latency "
-            "is "
-            "counted from the time at which a message was due: a server that stalls is charged for every message it "
-            "held up.\n\n"
-            "The result is on stdout; on a terminal a line on stderr shows how it goes. Ctrl-C ends it early, with the "
-            "result so far.\n\n"
-            "Exit status: 0 without an error, 1 no connection, or bytes that were wrong, connections cut or answers "
-            "lost.",
-        .sections = bench_sections,
-        .examples = bench_examples,
-        .run = bench_command,
-    },
-    {
-        .name = "help",
-        .summary = "tells about a command or a service",
-        .usage = help_usage,
-        .description = "Prints what --help prints.",
-        .sections = help_sections,
-        .examples = help_examples,
-        .run = help_command,
-    },
-    {0},
+const struct command *const commands[] = {
+    &serve_command, &run_command, &ask_command, &bench_command, &help_command, NULL,
 };
 
 const struct command *command_find(const char *name)
 {
-    for (const struct command *command = commands; command->name; command++)
-        if (strcmp(command->name, name) == 0)
-            return command;
+    for (size_t i = 0; commands[i]; i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
     return NULL;
 }
 

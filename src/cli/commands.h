@@ -22,8 +22,11 @@ struct command {
     int (*run)(const struct command *command, int argc, char *const *argv);
 };
 
-/* All commands, in the order in which --help shows them; `name` is NULL in the last. */
-extern const struct command commands[];
+/* Each is described in the file of its name. */
+extern const struct command serve_command, run_command, ask_command, bench_command, help_command;
+
+/* All of them, in the order in which --help shows them; NULL-terminated. */
+extern const struct command *const commands[];
 
 /* The command of that name, or NULL. */
 const struct command *command_find(const char *name);
@@ -80,14 +83,6 @@ int finish_stdout(void);
 
 /* Exit statuses that are no error's. */
 enum { STATUS_DONE = 0, STATUS_NETWORK = 1, STATUS_USAGE = 2, STATUS_TIMED_OUT = 3, STATUS_ENDED_EARLY = 4 };
-
-int serve_command(const struct command *command, int argc, char *const *argv);
-int run_command(const struct command *command, int argc, char *const *argv);
-int ask_command(const struct command *command, int argc, char *const *argv);
-int bench_command(const struct command *command, int argc, char *const *argv);
-int help_command(const struct command *command, int argc, char *const *argv);
-
-extern const struct option_section serve_sections[], run_sections[], ask_sections[], bench_sections[], help_sections[];
 
 /* `weir --version`, on stdout. Returns an exit status. */
 int print_version(void);

@@ -50,8 +50,8 @@ static void write_usage(FILE *out, const struct page *page)
 static void write_commands(FILE *out)
 {
     fputs("\nCommands:\n", out);
-    for (const struct command *command = commands; command->name; command++)
-        fprintf(out, "  %-8s %s\n", command->name, command->summary);
+    for (const struct command *const *each = commands; *each; each++)
+        fprintf(out, "  %-10s %s\n", (*each)->name, (*each)->summary);
 }
 
 static void write_services(FILE *out)
@@ -59,7 +59,7 @@ static void write_services(FILE *out)
     const weir_service *service;
     fputs("\nServices:\n", out);
     for (size_t i = 0; (service = weir_service_at(i)); i++)
-        fprintf(out, "  %-8s %s\n", service->name, service->summary);
+        fprintf(out, "  %-10s %s\n", service->name, service->summary);
 }
 
 static void write_service(FILE *out, const weir_service *service)
@@ -132,7 +132,7 @@ static const weir_option help_options[] = {
      "writes the manual page of that name (weir, weir-ask, weir-serve-echo) in roff to stdout"},
     {0},
 };
-const struct option_section help_sections[] = {{"Options", help_options}, {0}};
+static const struct option_section help_sections[] = {{"Options", help_options}, {0}};
 
 /* Finds what `count` words name: nothing, a command, or serve and a service. 0, or -1 with a usage error. */
 static int find_page(struct page *page, const char *const *words, size_t count)
@@ -147,7 +147,7 @@ static int find_page(struct page *page, const char *const *words, size_t count)
     page_of_command(page, command);
     if (count == 1)
         return 0;
-    if (command->run != serve_command || count > 2)
+    if (command != &serve_command || count > 2)
         return weir_fail(WEIR_ERROR_USAGE, EINVAL, "help", words[count - 1], "too many words");
     const weir_service *service = weir_service_find(words[1]);
     if (!service)
@@ -173,7 +173,7 @@ static int find_manual(struct page *page, const char *name)
     return find_page(page, words + 1, count - 1);
 }
 
-int help_command(const struct command *command, int argc, char *const *argv)
+static int run(const struct command *command, int argc, char *const *argv)
 {
     struct help_settings settings = {0};
     weir_option_set set = {help_options, &settings};
@@ -191,3 +191,20 @@ int help_command(const struct command *command, int argc, char *const *argv)
     command_line_free(&line);
     return status;
 }
+
+/* --- what --help tells --- */
+
+static const char *const help_usage[] = {"[COMMAND [SERVICE]]", NULL};
+static const char *const help_examples[] = {
+    "weir help ask", "the same as weir ask --help", "weir help serve echo", "the same as weir serve echo --help", NULL,
+};
+
+const struct command help_command = {
+    .name = "help",
+    .summary = "tells about a command or a service",
+    .usage = help_usage,
+    .description = "Prints what --help prints.",
+    .sections = help_sections,
+    .examples = help_examples,
+    .run = run,
+};

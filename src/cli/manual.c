@@ -149,8 +149,8 @@ static void put_entry(FILE *out, const char *name, const char *summary)
 static void put_commands(FILE *out)
 {
     fputs(".SH COMMANDS\n", out);
-    for (const struct command *command = commands; command->name; command++)
-        put_entry(out, command->name, command->summary);
+    for (const struct command *const *each = commands; *each; each++)
+        put_entry(out, (*each)->name, (*each)->summary);
 }
 
 static void put_services(FILE *out)
@@ -190,10 +190,10 @@ static void put_see_also(FILE *out, const struct page *page)
         fputs("\\fBweir\\fR(1)", out);
         comma = ", ";
     }
-    for (const struct command *command = commands; command->name; command++) {
-        if (strcmp(page->name + strcspn(page->name, " ") + (strchr(page->name, ' ') != NULL), command->name) == 0)
+    for (const struct command *const *each = commands; *each; each++) {
+        if (strcmp(page->name + strcspn(page->name, " ") + (strchr(page->name, ' ') != NULL), (*each)->name) == 0)
             continue;
-        fprintf(out, "%s\\fBweir\\-%s\\fR(1)", comma, command->name);
+        fprintf(out, "%s\\fBweir\\-%s\\fR(1)", comma, (*each)->name);
         comma = ", ";
     }
     for (size_t i = 0; (service = weir_service_at(i)); i++)

@@ -55,7 +55,7 @@ void page_of_command(struct page *page, const struct command *command)
         .usage = command->usage,
         .description = command->description,
         .examples = command->examples,
-        .lists_services = command->run == serve_command,
+        .lists_services = command == &serve_command,
     };
     snprintf(page->name, sizeof page->name, "weir %s", command->name);
     add_sections(page, command->sections);

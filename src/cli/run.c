@@ -6,7 +6,7 @@
 
 #include "serving.h"
 
-const struct option_section run_sections[] = {
+static const struct option_section run_sections[] = {
     {"Running", run_options},
     {"Limits and how it serves", weir_server_option_table},
     {0},
@@ -113,7 +113,7 @@ static void free_run(struct run *run)
     free(run->servers);
 }
 
-int run_command(const struct command *command, int argc, char *const *argv)
+static int run(const struct command *command, int argc, char *const *argv)
 {
     struct run run = {.server.size = sizeof run.server};
     weir_option_set sets[] = {{run_options, &run.settings}, {weir_server_option_table, &run.server}};
@@ -129,3 +129,23 @@ int run_command(const struct command *command, int argc, char *const *argv)
     command_line_free(&line);
     return status;
 }
+
+/* --- what --help tells --- */
+
+static const char *const run_usage[] = {"[OPTION]...", NULL};
+static const char *const run_examples[] = {
+    "weir run",
+    "every service on its default endpoints, with a line to try each",
+    NULL,
+};
+
+const struct command run_command = {
+    .name = "run",
+    .summary = "offers every service on its default endpoints, in one process",
+    .usage = run_usage,
+    .description = "Starts all services and prints where each listens and a line to try it. A service whose port is "
+                   "taken is left out, and said so; when none could start it fails.",
+    .sections = run_sections,
+    .examples = run_examples,
+    .run = run,
+};

@@ -6,7 +6,7 @@
 #include "serving.h"
 #include "suggest.h"
 
-const struct option_section serve_sections[] = {
+static const struct option_section serve_sections[] = {
     {"Running", run_options},
     {"Limits and how it serves", weir_server_option_table},
     {0},
@@ -14,7 +14,7 @@ const struct option_section serve_sections[] = {
 
 /*
  * The service that the arguments name. Which options there are depends on it, so it is looked for before they are
- * parsed: the first word that is a service's name. An option's argument may look like one; see serve_command.
+ * parsed: the first word that is a service's name. An option's argument may look like one; see run below.
  */
 static const weir_service *named_service(int argc, char *const *argv)
 {
@@ -99,7 +99,7 @@ static int serve_parsed(const struct command *command, struct serving *serving, 
     return serve_until_signal(serving, &line->arguments, run, server);
 }
 
-int serve_command(const struct command *command, int argc, char *const *argv)
+static int run(const struct command *command, int argc, char *const *argv)
 {
     const weir_service *service = named_service(argc, argv);
     if (!service)
@@ -119,3 +119,37 @@ int serve_command(const struct command *command, int argc, char *const *argv)
     command_line_free(&line);
     return status;
 }
+
+/* --- what --help tells --- */
+
+static const char *const serve_usage[] = {"SERVICE [OPTION]... [ENDPOINT]...", "", NULL};
+static const char *const serve_examples[] = {
+    "weir serve",
+    "the services there are",
+    "weir serve echo",
+    "echo on its default endpoint, on this machine alone",
+    "weir serve echo --help",
+    "what echo is and all its options",
+    "weir serve echo 'tcp://*:8000' --max-per-address 10",
+    "for everybody who reaches this machine, ten connections each",
+    "weir serve echo --processes 2 --log json",
+    "two supervised processes, logs as JSON lines",
+    NULL,
+};
+
+const struct command serve_command = {
+    .name = "serve",
+    .summary = "offers a service: weir serve SERVICE [ENDPOINT]...",
+    .usage = serve_usage,
+    .description =
+        "Serves on the endpoints that are named, or on the service's default ones, until SIGTERM or SIGINT: then "
+        "it stops accepting, lets clients finish for the drain time and exits 0. A second signal ends it at once. "
+        "SIGUSR1 prints counters.\n\n"
+        "Endpoints are SCHEME://HOST:PORT with the schemes tcp and udp, unix:/path, unix:@name, or in short "
+        "HOST:PORT, :PORT and PORT. Without a host it is this machine alone, on IPv4 and IPv6; * is everybody. "
+        "Port 0 lets the system choose. A line an endpoint is printed when it is ready.\n\n"
+        "Without a service it lists the services.",
+    .sections = serve_sections,
+    .examples = serve_examples,
+    .run = run,
+};

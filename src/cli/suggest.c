@@ -55,8 +55,8 @@ static void look_at(struct search *search, const char *name)
 const char *suggest_command(const char *word)
 {
     struct search search = {.word = word, .distance = UINT_MAX};
-    for (const struct command *command = commands; command->name; command++)
-        look_at(&search, command->name);
+    for (const struct command *const *each = commands; *each; each++)
+        look_at(&search, (*each)->name);
     return search.nearest;
 }
 

@@ -1,0 +1,34 @@
+/* Whom to connect to and from where: the endpoint as it is named at the shell, and the options that say how. */
+#ifndef CLI_DIALLING_H
+#define CLI_DIALLING_H
+
+#include "commands.h"
+
+struct dialling {
+    const char *command; /* its name, for errors */
+    bool ipv4, ipv6;
+    bool udp, local; /* -u, -U */
+    bool numeric;
+    bool verbose;
+    const char *source;
+    const char *source_port;
+    int64_t timeout;
+    weir_endpoint endpoint; /* once it was read */
+};
+
+/* -4 -6 -u -U -n -s -p -v; a command adds its own --timeout where that means more than connecting. */
+extern const weir_option dialling_options[];
+
+/*
+ * Reads the endpoint, ENDPOINT or HOST PORT, from the first words, and checks it and the options against each other. Returns how
+ * many words it took; 0 with a usage error.
+ */
+size_t dialling_read(struct dialling *dialling, const weir_arguments *words);
+
+/* Connects. NULL with an error. */
+weir_conn *dialling_connect(const struct dialling *dialling);
+
+/* Says a step on stderr where -v is given. */
+void dialling_say(const struct dialling *dialling, const char *format, ...) WEIR_PRINTF(2, 3);
+
+#endif
