@@ -13,6 +13,15 @@ int weir__local_address(bool abstract, const char *name, size_t length, weir_add
 /* The bytes of a Unix socket's name, an abstract one's leading NUL included; 0 for one without a name. */
 size_t weir__local_name(const weir_address *address, const char **name);
 
+/*
+ * How long an address is that the kernel tells the length of: of a path that fills sun_path it counts a NUL behind it as well,
+ * and would refuse to be given that length back.
+ */
+static inline socklen_t weir__told_length(socklen_t told)
+{
+    return told < sizeof(struct sockaddr_un) ? told : sizeof(struct sockaddr_un);
+}
+
 /* Whether an address stands for every one of its family: what a socket for all of them is bound to. */
 bool weir__address_is_any(const weir_address *address);
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "net/address.h"
 #include "net/batch.h"
 #include "net/conn.h"
 
@@ -40,7 +41,7 @@ static void describe_room(weir_datagram *datagram, struct mmsghdr *message, stru
 static void describe_received(weir_datagram *datagram, const struct mmsghdr *message)
 {
     datagram->length = message->msg_len;
-    datagram->peer.length = message->msg_hdr.msg_namelen;
+    datagram->peer.length = weir__told_length(message->msg_hdr.msg_namelen);
     datagram->truncated = (message->msg_hdr.msg_flags & MSG_TRUNC) != 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "net/address.h"
 #include "net/conn.h"
 
 typedef int address_call(int fd, struct sockaddr *address, socklen_t *length);
@@ -12,10 +13,9 @@ typedef int address_call(int fd, struct sockaddr *address, socklen_t *length);
 static int read_address(const weir_conn *conn, address_call *call, weir_address *address)
 {
     address->length = sizeof(struct sockaddr_un);
-    if (call(conn->watch.fd, &address->any, &address->length) == 0)
-        return 0;
-    address->length = 0;
-    return -1;
+    int result = call(conn->watch.fd, &address->any, &address->length);
+    address->length = result < 0 ? 0 : weir__told_length(address->length);
+    return result;
 }
 
 int weir_local_address(const weir_conn *conn, weir_address *address)

@@ -5,12 +5,16 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "net/address.h"
 #include "net/batch.h"
 #include "net/conn.h"
 
 #ifndef UDP_GRO
 #define UDP_GRO 104
 #endif
+
+/* For what else the socket's owner may have asked the kernel to tell, such as times, which would push the size out. */
+enum { CONTROL_ROOM = 512 };
 
 /* One piece, from which datagrams of `segment` bytes are handed out, the last may be shorter. */
 struct weir__packed {
@@ -48,14 +52,14 @@ bool weir__packed_left(const weir_conn *conn)
     return conn->rare != NULL && conn->rare->packed != NULL && conn->rare->packed->any;
 }
 
-/* The size of the datagrams in a piece; of one that is no packed piece, its own. */
-static size_t segment_size(struct msghdr *header, size_t length)
+size_t weir__packed_size(struct msghdr *header)
 {
     int size = 0;
     for (struct cmsghdr *message = CMSG_FIRSTHDR(header); message != NULL; message = CMSG_NXTHDR(header, message))
-        if (message->cmsg_level == IPPROTO_UDP && message->cmsg_type == UDP_GRO)
+        if (message->cmsg_level == IPPROTO_UDP && message->cmsg_type == UDP_GRO &&
+            weir__control_whole(header, message, sizeof size))
             memcpy(&size, CMSG_DATA(message), sizeof size);
-    return size > 0 ? (size_t)size : length;
+    return size > 0 ? (size_t)size : 0;
 }
 
 /* Receives a piece. 0, or -1 and errno. */
@@ -63,7 +67,7 @@ static int receive_piece(weir_conn *conn, struct weir__packed *packed)
 {
     union {
         struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
+        char space[CONTROL_ROOM];
     } control;
     struct iovec vector = {packed->data, sizeof packed->data};
     struct msghdr header = {.msg_name = &packed->peer.any,
@@ -75,9 +79,10 @@ static int receive_piece(weir_conn *conn, struct weir__packed *packed)
     ssize_t length = weir__system()->recvmsg(conn->watch.fd, &header, MSG_DONTWAIT);
     if (length < 0)
         return -1;
-    packed->peer.length = header.msg_namelen;
+    packed->peer.length = weir__told_length(header.msg_namelen);
     packed->length = (size_t)length;
-    packed->segment = segment_size(&header, packed->length);
+    size_t size = weir__packed_size(&header);
+    packed->segment = size > 0 ? size : packed->length;
     packed->handed_out = 0;
     packed->any = true;
     weir__conn_count(conn, WEIR__READABLE, packed->length);

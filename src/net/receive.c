@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "net/address.h"
 #include "net/conn.h"
 
 /* A read of a stream that got less than it asked for has taken all there was: the next would only say so. */
@@ -37,7 +38,7 @@ static ssize_t receive_once(weir_conn *conn, void *buffer, size_t size, int flag
     struct msghdr message = {
         .msg_name = &from->any, .msg_namelen = sizeof(struct sockaddr_un), .msg_iov = &vector, .msg_iovlen = 1};
     ssize_t length = system->recvmsg(conn->watch.fd, &message, flags | MSG_DONTWAIT);
-    from->length = length < 0 ? 0 : message.msg_namelen;
+    from->length = length < 0 ? 0 : weir__told_length(message.msg_namelen);
     return unless_aborted(conn, length);
 }
 

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <weir/log.h>
 
+#include "net/address.h"
+#include "net/batch.h"
 #include "server/inlet.h"
 
 enum { FREE_PARCELS = 64 };
@@ -81,34 +83,22 @@ void weir__batch_ask_packed(struct weir__inlet *inlet)
     inlet->packed = weir__system()->setsockopt(inlet->watch.fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on) == 0;
 }
 
-/* How long each datagram is that the kernel has put one behind the other; 0 where there is one. */
-static size_t packed_length(struct msghdr *header)
-{
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
-        int length;
-        if (c->cmsg_level != IPPROTO_UDP || c->cmsg_type != UDP_GRO)
-            continue;
-        memcpy(&length, CMSG_DATA(c), sizeof length);
-        return length > 0 ? (size_t)length : 0;
-    }
-    return 0;
-}
-
 static void take_in(struct weir__inlet *inlet, int i)
 {
     struct weir__parcel *parcel = inlet->parcels[i];
     struct msghdr *header = &inlet->messages[i].msg_hdr;
     parcel->filled = inlet->messages[i].msg_len;
-    parcel->packed = inlet->packed ? packed_length(header) : 0;
+    parcel->packed = inlet->packed ? weir__packed_size(header) : 0;
     if (inlet->destinations)
         weir__destination_read(&parcel->origin.destination, header);
     parcel->datagram.data = parcel->room;
     parcel->datagram.length = parcel->packed && parcel->packed < parcel->filled ? parcel->packed : parcel->filled;
-    parcel->datagram.peer.length = header->msg_namelen;
+    parcel->datagram.peer.length = weir__told_length(header->msg_namelen);
     parcel->datagram.truncated = header->msg_flags & MSG_TRUNC;
     inlet->bytes += parcel->filled;
     inlet->truncated += parcel->datagram.truncated;
-    inlet->arrived += parcel->packed ? (parcel->filled + parcel->packed - 1) / parcel->packed : 1;
+    bool several = parcel->packed && parcel->filled;
+    inlet->arrived += several ? (parcel->filled + parcel->packed - 1) / parcel->packed : 1;
 }
 
 static void count_in(struct weir__inlet *inlet)

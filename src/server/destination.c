@@ -5,6 +5,7 @@
 
 #include "base/system.h"
 #include "net/address.h"
+#include "net/batch.h"
 
 /* --- asking --- */
 
@@ -82,10 +83,12 @@ void weir__destination_read(struct weir__destination *destination, struct msghdr
     struct in6_pktinfo ipv6;
     bool has_ipv4 = false, has_ipv6 = false;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(received); c; c = CMSG_NXTHDR(received, c)) {
-        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO &&
+            weir__control_whole(received, c, sizeof ipv4)) {
             memcpy(&ipv4, CMSG_DATA(c), sizeof ipv4);
             has_ipv4 = true;
-        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO &&
+                   weir__control_whole(received, c, sizeof ipv6)) {
             memcpy(&ipv6, CMSG_DATA(c), sizeof ipv6);
             has_ipv6 = true;
         }

@@ -28,6 +28,8 @@ static const char *refusal(const weir_datagram *datagram)
 {
     const weir_address *peer = &datagram->peer;
     const struct weir__destination *destination = destination_of(datagram);
+    if (peer->length == 0)
+        return "its sender has no address";
     if (peer->any.sa_family != AF_UNIX) {
         if (weir_address_port(peer) < FIRST_UNPRIVILEGED_PORT)
             return "a sender with a port below 1024 is not answered";

@@ -338,6 +338,50 @@ static void packed_ones_are_taken_apart(void)
     weir_close(server);
 }
 
+/* Of times, which the kernel tells first. */
+static void what_else_is_told_does_not_hide_the_size(void)
+{
+    weir_address to, from;
+    weir_conn *server = bound(":0", &to), *client = bound(":0", &from);
+    int on = 1, all = 1 << 4 | 1 << 3 | 1 << 6; /* SOF_TIMESTAMPING_SOFTWARE, RX_SOFTWARE, RAW_HARDWARE */
+    check(setsockopt(weir_fd(server), SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) == 0);
+    check(setsockopt(weir_fd(server), SOL_SOCKET, SO_TIMESTAMPING, &all, sizeof all) == 0);
+    if (setsockopt(weir_fd(server), IPPROTO_UDP, 104 /* UDP_GRO */, &on, sizeof on) == 0) {
+        send_many(client, &to, MANY);
+        check_many(server, &from, MANY);
+    }
+    weir_close(client);
+    weir_close(server);
+}
+
+/* Of 108 bytes there is no NUL, and the kernel tells a length that it would not take back. */
+static void a_path_that_fills_its_room_can_be_answered(void)
+{
+    weir_address to, from;
+    weir_conn *server = bound(own("unix:", "to", "?type=datagram"), &to);
+    struct sockaddr_un full = {.sun_family = AF_UNIX};
+    char path[sizeof full.sun_path + 1] = "/tmp", got[3];
+    size_t length = (size_t)snprintf(got, 0, "weir-test-full-%d", (int)getpid());
+    memset(path + 4, '/', sizeof full.sun_path - 4);
+    snprintf(path + sizeof full.sun_path - length, length + 1, "weir-test-full-%d", (int)getpid());
+    memcpy(full.sun_path, path, sizeof full.sun_path);
+    int client = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    check(bind(client, (struct sockaddr *)&full, sizeof full) == 0);
+    for (int batch = 0; batch < 2; batch++) {
+        check(sendto(client, "hi", 2, 0, &to.any, to.length) == 2);
+        make_room(ROOM);
+        if (batch)
+            receive_all(server, 1);
+        else
+            check(weir_recvfrom(server, rooms[0], ROOM, 0, &from) == 2);
+        check(weir_sendto(server, "ho", 2, 0, batch ? &datagrams[0].peer : &from) == 2);
+        check(recv(client, got, sizeof got, 0) == 2);
+    }
+    unlink(path);
+    close(client);
+    weir_close(server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +396,8 @@ int main(void)
         EVERYWHERE(what_is_too_long_is_marked),
         EVERYWHERE(receiving_waits_and_is_woken),
         EVERYWHERE(packed_ones_are_taken_apart),
+        EVERYWHERE(what_else_is_told_does_not_hide_the_size),
+        EVERYWHERE(a_path_that_fills_its_room_can_be_answered),
     };
     return cmocka_run_group_tests_name("datagram", tests, NULL, NULL);
 }

@@ -211,6 +211,30 @@ static void our_own_socket_is_not_answered(void **state)
     end_server(server);
 }
 
+static void who_has_no_address_is_not_answered(void **state)
+{
+    weir_server_options options = options_of(state);
+    char name[64], endpoint[100];
+    snprintf(name, sizeof name, "@weir-test-datagrams-%d", (int)getpid());
+    snprintf(endpoint, sizeof endpoint, "unix:%s?type=datagram", name);
+    weir_server *server = datagram_server(&options, endpoint, answer, NULL);
+    weir_address to = address_of(name);
+    snprintf(name, sizeof name, "@weir-test-client-%d", (int)getpid());
+    int named = plain_bound(SOCK_DGRAM, name), nameless = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    char got[8];
+    /* Each after the other, since a place may remember who had it before. */
+    for (int i = 0; i < 3; i++) {
+        check(sendto(named, "x", 1, 0, &to.any, to.length) == 1);
+        check(recv(named, got, sizeof got, 0) == 1);
+        check(sendto(nameless, "x", 1, 0, &to.any, to.length) == 1);
+        eventually(counters_of(server).replies_refused == (uint64_t)i + 1);
+    }
+    check(counters_of(server).replies_failed == 0);
+    close(named);
+    close(nameless);
+    end_server(server);
+}
+
 static void low_ports_are_not_answered(void **state)
 {
     weir_server_options options = options_of(state);
@@ -406,19 +430,13 @@ int main(void)
 {
     weir_log_set(WEIR_LOG_NONE, WEIR_LOG_TEXT);
     const struct CMUnitTest tests[] = {
-        IN_EVERY_MODE(datagrams_are_answered),
-        WITH_FIBERS(one_that_is_too_long_is_cut_and_marked),
-        AT_ONCE(a_sleeping_handler_holds_nobody_up),
-        ONE_BY_ONE(one_by_one_they_wait_for_each_other),
-        IN_EVERY_MODE(answers_do_not_wait_for_handlers),
-        WITH_FIBERS(our_own_socket_is_not_answered),
-        WITH_FIBERS(low_ports_are_not_answered),
-        WITH_FIBERS(a_source_has_its_share_of_answers),
-        cmocka_unit_test(only_a_servers_datagram_can_be_answered),
-        WITH_FIBERS(what_the_system_drops_is_counted),
-        IN_EVERY_MODE(what_was_queued_is_answered_at_the_stop),
-        IN_EVERY_MODE(the_deadline_cuts_handlers),
-        IN_EVERY_MODE(a_handler_stops_its_server),
+        IN_EVERY_MODE(datagrams_are_answered),           WITH_FIBERS(one_that_is_too_long_is_cut_and_marked),
+        AT_ONCE(a_sleeping_handler_holds_nobody_up),     ONE_BY_ONE(one_by_one_they_wait_for_each_other),
+        IN_EVERY_MODE(answers_do_not_wait_for_handlers), WITH_FIBERS(our_own_socket_is_not_answered),
+        WITH_FIBERS(who_has_no_address_is_not_answered), WITH_FIBERS(low_ports_are_not_answered),
+        WITH_FIBERS(a_source_has_its_share_of_answers),  cmocka_unit_test(only_a_servers_datagram_can_be_answered),
+        WITH_FIBERS(what_the_system_drops_is_counted),   IN_EVERY_MODE(what_was_queued_is_answered_at_the_stop),
+        IN_EVERY_MODE(the_deadline_cuts_handlers),       IN_EVERY_MODE(a_handler_stops_its_server),
         WITH_FIBERS(packed_datagrams_are_taken_apart),
     };
     return cmocka_run_group_tests_name("server_datagrams", tests, NULL, NULL);
