@@ -4,7 +4,7 @@ SEEDS ?= 2000
 export CC
 
 .PHONY: help build run test check check-format check-floors check-scripts check-lint check-variants check-aarch64 \
-	bench sim sim-check install clean
+	bench soak coverage sim sim-check install clean
 
 help:
 	@echo 'make build     build the library and the program, $(BUILD)/weir'
@@ -14,6 +14,8 @@ help:
 	@echo 'make bench     measure beside the peers, into docs/performance.md'
 	@echo 'make sim       run the scenarios of the simulator: SEEDS=2000 of each, or of SCENARIO=…'
 	@echo 'make sim-check plant mistakes in a copy, and see the simulator find each'
+	@echo 'make soak      clients at full speed, and everything back where it began: TIME=30 seconds'
+	@echo 'make coverage  the lines of src/ that the tests run, and the functions that none enters'
 	@echo 'make install   install below /usr/local (or PREFIX=…, and DESTDIR=…)'
 	@echo 'make clean     remove what was built'
 	@echo 'Missing Debian packages are installed on the way.'
@@ -75,6 +77,15 @@ sim:
 sim-check:
 	@scripts/setup build test
 	@scripts/sim-check
+
+soak:
+	@scripts/setup build test
+	@scripts/build $(BUILD) -Dtests=enabled
+	@scripts/soak --build $(BUILD) --time $(or $(TIME),30)
+
+coverage:
+	@scripts/setup build test check
+	@scripts/coverage
 
 install: build
 	$(if $(PREFIX),meson configure $(BUILD) -Dprefix=$(PREFIX))
