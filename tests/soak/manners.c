@@ -241,44 +241,72 @@ static void reset_while_it_waits(struct visit *visit)
 
 /* --- datagrams --- */
 
-/* Of each length at most one is under way, so that an answer is known by its length. */
-static void hear_datagrams(struct visit *visit, const uint64_t *starts, size_t count)
+/*
+ * What a datagram says of itself. A port that was another client's a moment ago still gets that one's answers: they are
+ * passed over, but must be whole like all.
+ */
+struct header {
+    uint64_t whose, offset, size;
+};
+enum { SMALLEST = sizeof(struct header) };
+
+static void send_datagram(struct visit *visit, uint64_t whose)
 {
-    char data[DATAGRAM + DATAGRAMS];
-    ssize_t size;
-    weir_set_deadline(visit->conn, WEIR_READ, weir_deadline(WEIR_MS(100)));
-    for (size_t heard = 0; heard < count; heard++) {
-        size = weir_recv(visit->conn, data, sizeof data);
-        if (size < 0 && errno == ETIMEDOUT)
-            return; /* lost: a queue was full */
-        if (size < DATAGRAM || size >= DATAGRAM + (ssize_t)count ||
-            memcmp(data, pattern(starts[size - DATAGRAM]), (size_t)size) != 0) {
-            wrong(visit, "a datagram that was not sent came back");
-            return;
-        }
-        tally.answers++;
-    }
+    char data[DATAGRAM];
+    struct header header = {.whose = whose, .offset = between(0, PATTERN - 1), .size = between(SMALLEST, DATAGRAM)};
+    memcpy(data, &header, sizeof header);
+    memcpy(data + SMALLEST, pattern(header.offset), header.size - SMALLEST);
+    if (weir_send(visit->conn, data, header.size) < 0)
+        wrong(visit, "send a datagram");
+    tally.datagrams++;
 }
 
-static void send_datagrams(struct visit *visit)
+/* Whose it is; 0 if it is nobody's. */
+static uint64_t whose_is(const char *data, size_t size)
 {
-    uint64_t starts[DATAGRAMS];
-    size_t count = between(1, DATAGRAMS);
-    for (size_t i = 0; i < count; i++) {
-        starts[i] = visit->start + 7 * i;
-        if (weir_send(visit->conn, pattern(starts[i]), DATAGRAM + i) < 0)
-            wrong(visit, "send a datagram");
-        tally.datagrams++;
+    struct header header;
+    if (size < SMALLEST)
+        return 0;
+    memcpy(&header, data, sizeof header);
+    if (header.size != size || memcmp(data + SMALLEST, pattern(header.offset), size - SMALLEST) != 0)
+        return 0;
+    return header.whose;
+}
+
+static void hear_datagrams(struct visit *visit, uint64_t whose, size_t count)
+{
+    char data[DATAGRAM + 1];
+    ssize_t size;
+    weir_set_deadline(visit->conn, WEIR_READ, weir_deadline(WEIR_MS(100)));
+    while (count > 0 && (size = weir_recv(visit->conn, data, sizeof data)) >= 0) {
+        uint64_t found = whose_is(data, (size_t)size);
+        if (found == 0)
+            wrong(visit, "a datagram that nobody sent came back");
+        tally.answers++;
+        count -= found == whose;
     }
-    hear_datagrams(visit, starts, count);
+    if (count > 0 && errno != ETIMEDOUT) /* else they were lost: a queue was full */
+        wrong(visit, "receive datagrams");
+}
+
+static uint64_t send_datagrams(struct visit *visit, size_t count)
+{
+    static uint64_t visits;
+    uint64_t whose = ++visits;
+    for (size_t i = 0; i < count; i++)
+        send_datagram(visit, whose);
+    return whose;
+}
+
+static void exchange_datagrams(struct visit *visit)
+{
+    size_t count = between(1, DATAGRAMS);
+    hear_datagrams(visit, send_datagrams(visit, count), count);
 }
 
 static void leave_datagrams(struct visit *visit)
 {
-    size_t count = between(1, DATAGRAMS);
-    for (size_t i = 0; i < count; i++, tally.datagrams++)
-        if (weir_send(visit->conn, pattern(visit->start), between(0, DATAGRAM)) < 0)
-            wrong(visit, "send a datagram");
+    send_datagrams(visit, between(1, DATAGRAMS));
 }
 
 /* --- choosing --- */
@@ -304,7 +332,7 @@ static const struct manner heavy_manners[] = {
     {"reset when nothing goes", reset_when_nothing_goes},
 };
 static const struct manner datagram_manners[] = {
-    {"datagrams", send_datagrams},
+    {"exchange datagrams", exchange_datagrams},
     {"leave datagrams", leave_datagrams},
 };
 
