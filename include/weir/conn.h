@@ -11,6 +11,7 @@
 
 #include <sys/uio.h>
 #include <weir/endpoint.h>
+#include <weir/file.h>
 
 WEIR_BEGIN
 
@@ -169,11 +170,27 @@ WEIR_API int64_t weir_sendfile(weir_conn *conn, int file, int64_t *offset, uint6
 
 /*
  * Joins two connections: what comes from each goes to the other; the end of one direction is passed on as a
- * half-close while the other goes on. Ends when both have ended. Needs a fiber, or a thread it may start a second for.
- * `bytes` (may be NULL) counts both directions: [0] a to b, [1] b to a. Parks. Returns 0, or -1 with the first error;
- * both are then aborted. They stay the caller's to close.
+ * half-close while the other goes on. Ends when both have ended. One fiber or thread serves both directions; streams go
+ * through a pipe of the kernel's while much comes (splice(2)), and nothing is held while nothing comes. A connection's
+ * time-out begins again with each transfer. `bytes` (may be NULL) counts both directions: [0] a to b, [1] b to a. Parks.
+ * Returns 0, or -1 with the first error, which names its side, as weir_recv and weir_send, or ENOMEM; both are then
+ * aborted. They stay the caller's to close.
  */
 WEIR_API int weir_copy(weir_conn *a, weir_conn *b, uint64_t bytes[2]);
+
+/*
+ * Copies from a connection to a file or the other way, to the end of the source or `most` bytes (UINT64_MAX: no bound),
+ * by splice(2) where the file is a pipe, which is enlarged to 1 MiB where that is allowed, by sendfile(2) from a regular
+ * file, through a buffer otherwise. What had been read ahead goes first; a regular file is read and written at its position,
+ * which moves on. Each is a reading and a writing call on the two; a half-close is the caller's to pass on. Parks (files on
+ * the pool, as their own calls do). WEIR_NOW for a deadline: what need not be waited for.
+ * Returns how many bytes went; or -1 with the error of weir_recv and weir_file_write_all, or weir_file_read and weir_send,
+ * ETIMEDOUT, ECANCELED (weir_cancel, weir_file_cancel or the fiber's), EBUSY or ENOMEM: its subject tells which side it was,
+ * `transferred` how much went. What was received and not written then is received again by the connection's next reading
+ * call; what was read from a file other than by splice(2) or sendfile(2) and not sent, at most 1 MiB, is lost.
+ */
+WEIR_API int64_t weir_copy_to_file(weir_conn *from, weir_file *to, uint64_t most, int64_t deadline);
+WEIR_API int64_t weir_copy_from_file(weir_conn *to, weir_file *from, uint64_t most, int64_t deadline);
 
 /* --- both --- */
 
@@ -182,7 +199,8 @@ WEIR_API int weir_shutdown(weir_conn *conn, int how);
 
 /*
  * Closes and frees. The kernel goes on delivering what was sent; if `weir_set_linger` asked for it, waits until the peer
- * has acknowledged it or the time is over. NULL is fine. Returns 0; -1 with ETIMEDOUT if the linger time passed; closed all the same.
+ * has acknowledged it or the time is over. NULL is fine. Returns 0; -1 with ETIMEDOUT if the linger time passed, ECANCELED;
+ * closed all the same.
  */
 WEIR_API int weir_close(weir_conn *conn);
 

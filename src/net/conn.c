@@ -152,15 +152,17 @@ int weir_fd(const weir_conn *conn)
 static int flush(weir_conn *conn, int64_t timeout)
 {
     int64_t deadline = weir_deadline(timeout), pause = WEIR_MS(1);
+    char name[WEIR_ADDRESS_TEXT];
     weir__system()->shutdown(conn->watch.fd, SHUT_WR);
     for (int queued = 0;; pause = pause < WEIR_MS(50) ? pause * 2 : pause) {
         if (weir__system()->ioctl(conn->watch.fd, TIOCOUTQ, &queued) < 0 || queued == 0)
             return 0;
-        if (weir_now() >= deadline || weir_sleep(pause) < 0) {
-            char name[WEIR_ADDRESS_TEXT];
+        int64_t now = weir_now();
+        if (now >= deadline)
             return weir_fail(WEIR_ERROR_DEADLINE, ETIMEDOUT, "close", weir__conn_name(conn, name, sizeof name),
                              "%d bytes were not acknowledged in time", queued);
-        }
+        if (weir_sleep_until(pause < deadline - now ? now + pause : deadline) < 0)
+            return weir__fail_cancelled("close", weir__conn_name(conn, name, sizeof name));
     }
 }
 
