@@ -1,0 +1,46 @@
+/* The table of scenarios; `scenarios --help` tells what can be done with them. */
+#include "scenarios.h"
+
+#include <stddef.h>
+#include <weir/sim.h>
+
+static const weir_sim_scenario scenarios[] = {
+    {.name = "echo-fibers", .summary = "clients of an echo, a fiber each", .set_up = echo_in_fibers},
+    {.name = "echo-threads", .summary = "the same, a thread each", .set_up = echo_in_threads},
+    {.name = "echo-iterative", .summary = "the same, one after the other", .set_up = echo_one_by_one},
+    {.name = "limits",
+     .summary = "caps of connections, limits of idleness, writing and messages",
+     .set_up = limits,
+     .without = WEIR_SIM_CLOCK},
+    {.name = "drain",
+     .summary = "servers that are stopped while clients talk",
+     .set_up = drain,
+     .without = WEIR_SIM_CLOCK},
+    {.name = "happy-eyeballs",
+     .summary = "names of dead, refusing and slow addresses",
+     .set_up = happy_eyeballs,
+     .without = WEIR_SIM_CLOCK},
+    {.name = "no-address",
+     .summary = "names where nobody answers",
+     .set_up = no_address_answers,
+     .without = WEIR_SIM_CLOCK},
+    {.name = "crowd", .summary = "110 clients in short conversations", .set_up = crowd},
+    {.name = "udp-echo", .summary = "questions by datagram, until they are answered", .set_up = udp_echo},
+    {.name = "udp-batches", .summary = "many at a time, from the asked address", .set_up = udp_batches},
+    {.name = "unix-datagrams", .summary = "the same on Unix sockets", .set_up = unix_datagrams},
+    {.name = "deadlines",
+     .summary = "deadlines of calls and directions, kept to the tick",
+     .set_up = deadlines,
+     .without = WEIR_SIM_CLOCK},
+    {.name = "clock-jumps", .summary = "deadlines while the clock jumps, never early", .set_up = deadlines_and_jumps},
+    {.name = "cancels",
+     .summary = "calls of every kind cancelled by another fiber",
+     .set_up = cancels,
+     .without = WEIR_SIM_CLOCK},
+    {0},
+};
+
+int main(int argc, char **argv)
+{
+    return weir_sim_main(argc, argv, scenarios);
+}
