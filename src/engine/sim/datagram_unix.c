@@ -111,11 +111,23 @@ static int obstacle(const struct weir__sim_datagrams *socket, const struct weir_
     return is_full(other, socket) || socket->unread >= buffer_of(socket) ? EAGAIN : 0;
 }
 
+/*
+ * Who is not connected is not told when the receiver has room. But Linux has taken memory from the sender's buffer by then,
+ * and that it is given back is room for it, which is told: so who waits for that goes round in circles.
+ */
+static void try_again(struct weir__sim_datagrams *socket)
+{
+    if (!socket->other && has_room(socket))
+        weir__sim_changed(&socket->object, POLLOUT);
+}
+
 ssize_t weir__sim_unix_send(struct weir__sim_datagrams *socket, const struct msghdr *message)
 {
     size_t size = weir__sim_vector_size(message);
     struct weir__sim_datagrams *other = receiver_of(socket, message);
     int number = other ? obstacle(socket, other, size) : errno;
+    if (number == EAGAIN)
+        try_again(socket);
     if (number)
         return fail(number);
     struct weir__sim_datagram *datagram = weir__sim_datagram_made(message, size);
