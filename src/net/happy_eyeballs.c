@@ -54,15 +54,34 @@ static void interleave(const struct weir__resolved *resolved, struct weir__resol
 
 /* --- an attempt --- */
 
-/* Errors that only say that this machine cannot reach addresses of the kind tell less than another address's. */
-static bool says_little(int number)
+/*
+ * What an address's error tells of why nobody answered. Least that this machine cannot reach addresses of the kind; most that
+ * it had not what it takes to ask: the address might have answered.
+ */
+static int worth(int number)
 {
-    return number == ENETUNREACH || number == EHOSTUNREACH || number == EADDRNOTAVAIL || number == EAFNOSUPPORT;
+    switch (number) {
+    case 0:
+        return 0;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case EADDRNOTAVAIL:
+    case EAFNOSUPPORT:
+        return 1;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        return 3;
+    default:
+        return 2;
+    }
 }
 
+/* Of errors that tell as much the first holds. */
 static void note_failure(struct race *race, int number, bool at_bind)
 {
-    if (race->number != 0 && (!says_little(race->number) || says_little(number)))
+    if (worth(number) <= worth(race->number))
         return;
     race->number = number;
     race->at_bind = at_bind;
