@@ -189,9 +189,12 @@ int weir__listen_sockets(const weir_endpoint *endpoint, const weir_listen_option
 
 static int open_sibling(int fd, const weir_address *address, const weir_listen_options *options)
 {
-    bool datagram = get_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM;
-    bool both_families = address->any.sa_family == AF_INET6 && get_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 0;
-    int sibling = new_socket(address->any.sa_family, datagram, both_families, &options->socket);
+    int type = get_option(fd, SOL_SOCKET, SO_TYPE);
+    int one_family = address->any.sa_family == AF_INET6 ? get_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) : 1;
+    if (type < 0 || one_family < 0)
+        return -1;
+    bool datagram = type == SOCK_DGRAM;
+    int sibling = new_socket(address->any.sa_family, datagram, !one_family, &options->socket);
     if (sibling < 0)
         return -1;
     if (set_option(sibling, SOL_SOCKET, SO_REUSEPORT, 1) == 0 &&
@@ -218,11 +221,13 @@ int weir__listen_sibling(int fd, const weir_listen_options *options)
 
 void weir__listen_close(struct weir__listen_socket *sockets, size_t count)
 {
+    int number = errno;
     for (size_t i = 0; i < count; i++) {
         weir__unix_unlink(&sockets[i].address, &sockets[i].file);
-        weir__system()->shutdown(sockets[i].fd, SHUT_RDWR);
+        weir__system()->shutdown(sockets[i].fd, SHUT_RDWR); /* of a datagram socket an error */
         weir__system()->close(sockets[i].fd);
     }
+    errno = number;
 }
 
 char *weir__listen_text(const weir_endpoint *endpoint, const struct weir__listen_socket *one, char *text, size_t size)
