@@ -61,6 +61,7 @@ static struct weir__thread *thread_self(void)
         if (thread->wake_fd >= 0)
             weir__system()->close(thread->wake_fd);
         free(thread);
+        errno = ENOMEM; /* which is all that pthread_setspecific(3) can say, and it says it otherwise */
         return NULL;
     }
     return thread_here = thread;
