@@ -80,6 +80,9 @@ struct weir__foreign {
     int copy;                 /* the epoll backend's: what is registered in place of watch.fd; -1 */
 };
 
+/* The watch's home: `loop`, which is its caller's, if it had none; a wait for that direction is to follow then. */
+weir_loop *weir__watch_settle(struct weir__watch *watch, weir_loop *loop, int direction);
+
 /* For a loop, which keeps its memory until the watch is closed and released. The caller sets watch.released. NULL with ENOMEM. */
 struct weir__foreign *weir__foreign_new(weir_loop *loop, int fd, weir__slot *target);
 

@@ -106,17 +106,22 @@ static int thread_wait(struct weir__watch *watch, int direction, int64_t deadlin
     return weir__thread_park(slot, watch->fd, direction == WEIR__READABLE ? POLLIN : POLLOUT, deadline);
 }
 
+weir_loop *weir__watch_settle(struct weir__watch *watch, weir_loop *loop, int direction)
+{
+    weir_loop *home = atomic_load(&watch->home);
+    if (home || !atomic_compare_exchange_strong(&watch->home, &home, loop))
+        return home;
+    weir__loop_refer(loop);
+    /* What is ready now will be reported again once it is registered. */
+    watch->ready &= (uint8_t)~direction;
+    return loop;
+}
+
 int weir__watch_wait(struct weir__watch *watch, int direction, int64_t deadline, bool (*recheck)(void *), void *arg)
 {
     if (!weir__fiber_running())
         return thread_wait(watch, direction, deadline, recheck, arg);
-    weir_loop *loop = weir__loop_here, *home = atomic_load(&watch->home);
-    if (!home && atomic_compare_exchange_strong(&watch->home, &home, loop)) {
-        weir__loop_refer(loop);
-        home = loop;
-        /* What is ready now will be reported again once it is registered. */
-        watch->ready &= (uint8_t)~direction;
-    }
+    weir_loop *loop = weir__loop_here, *home = weir__watch_settle(watch, loop, direction);
     return home == loop ? home_wait(loop, watch, direction, deadline, recheck, arg)
                         : foreign_wait(loop, watch, direction, deadline, recheck, arg);
 }

@@ -1,172 +1,144 @@
 /*
  * Joining two connections: what comes from each goes to the other.
  *
- * Each direction has somebody of its own: the caller, and a second fiber of its loop or a second thread. Whichever fails
- * first aborts both connections, so that the other ends too; its error is the one that is told.
+ * The caller alone works both directions, each a pump, and waits for both at once: so a pair that is joined and silent costs
+ * one fiber. Whichever direction fails first aborts both connections, and its error is the one that is told.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
-#include <weir/fiber.h>
 
 #include "base/error.h"
-#include "base/text.h"
-#include "net/conn.h"
-
-/* The first error, kept from the fiber or thread it happened in. */
-struct failure {
-    weir_error_kind kind;
-    int number;
-    char step[32], subject[400], reason[300];
-};
+#include "net/pump.h"
 
 struct copying {
-    weir_conn *conns[2];
-    uint64_t *bytes; /* the caller\'s, or own_bytes: each direction counts in one of the two */
-    uint64_t own_bytes[2];
-    atomic_bool failed;
-    struct failure failure;
-    weir__slot slot; /* of the caller, when it waits for the second fiber */
-    bool second_done;
+    struct weir__watches watches;
+    struct weir__pump pumps[2];
+    bool ended[2]; /* and the half-close was passed on */
 };
 
-static void note_failure(struct copying *copying)
-{
-    if (!atomic_exchange(&copying->failed, true)) {
-        const weir_error_info *error = weir_error();
-        struct failure *failure = &copying->failure;
-        failure->kind = error->kind;
-        failure->number = error->number;
-        weir__copy_text(failure->step, error->step, sizeof failure->step);
-        weir__copy_text(failure->subject, error->subject, sizeof failure->subject);
-        weir__copy_text(failure->reason, error->reason, sizeof failure->reason);
-    }
-    weir_abort(copying->conns[0]);
-    weir_abort(copying->conns[1]);
-}
+/* --- the four sides --- */
 
-/* Passes on what is received once. 1; 0 at the end of the stream, which a datagram without bytes is not; -1. */
-static int pass_on(weir_conn *from, weir_conn *to, uint64_t *bytes)
+static int enter(struct weir__end *ends[4])
 {
-    char *data = NULL;
-    ssize_t length = weir_receive(from, &data);
-    if (length < 0 || (length == 0 && !from->datagram))
-        return (int)length;
-    if (length > 0 || to->datagram)
-        if (weir_send_all(to, data, (size_t)length) < 0)
-            return -1;
-    *bytes += (uint64_t)length;
-    return 1;
-}
-
-/* One direction, until its end. Where the half-close does not get through any more, the other direction finds out why. */
-static void copy_one(struct copying *copying, int direction)
-{
-    weir_conn *from = copying->conns[direction], *to = copying->conns[!direction];
-    int result;
-    do
-        result = pass_on(from, to, &copying->bytes[direction]);
-    while (result > 0);
-    weir_release(from);
-    if (result < 0)
-        note_failure(copying);
-    else
-        weir_shutdown(to, SHUT_WR);
-}
-
-/* --- two fibers --- */
-
-static int second_fiber(void *arg)
-{
-    struct copying *copying = arg;
-    copy_one(copying, 1);
-    copying->second_done = true;
-    weir__wake(&copying->slot);
-    return 0;
-}
-
-/* Both are fibers of one loop, so what the second one says is seen between two of the first one's waits. */
-static void wait_for_second(struct copying *copying)
-{
-    bool cancelled = false;
-    while (!copying->second_done) {
-        weir__wait_begin(&copying->slot);
-        int result = cancelled ? weir__wait_park_uncancelled(&copying->slot, WEIR_FOREVER)
-                               : weir__wait_park(&copying->slot, WEIR_FOREVER);
-        if (result == 0 || cancelled)
+    for (int i = 0; i < 4; i++) {
+        if (weir__end_enter(ends[i]) == 0)
             continue;
-        cancelled = true;
-        weir__fail_cancelled("copy", "");
-        note_failure(copying);
-    }
-}
-
-static int copy_in_fibers(struct copying *copying)
-{
-    const weir_fiber_options options = {.size = sizeof options, .name = "copy", .detached = true};
-    if (weir_spawn(second_fiber, copying, &options) == NULL)
+        while (i-- > 0)
+            weir__end_leave(ends[i]);
         return -1;
-    copy_one(copying, 0);
-    wait_for_second(copying);
+    }
     return 0;
 }
 
-/* --- two threads --- */
-
-static void *second_thread(void *arg)
+/* Those of the directions that go on. Returns how many. */
+static size_t find_open(const struct copying *copying, const struct weir__end *ends[4])
 {
-    copy_one(arg, 1);
-    return NULL;
+    size_t count = 0;
+    for (int i = 0; i < 2; i++) {
+        if (copying->ended[i])
+            continue;
+        ends[count++] = &copying->pumps[i].from;
+        ends[count++] = &copying->pumps[i].to;
+    }
+    return count;
 }
 
-/* Signals are for the program's own threads. */
-static int start_thread(pthread_t *thread, struct copying *copying)
+/* --- going on --- */
+
+/* Where the half-close does not get through any more, the other direction finds out why. */
+static void pass_on_end(struct copying *copying, int direction)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    weir__system()->thread_mask(SIG_SETMASK, &all, &before);
-    int number = pthread_create(thread, NULL, second_thread, copying);
-    weir__system()->thread_mask(SIG_SETMASK, &before, NULL);
-    return number;
+    copying->ended[direction] = true;
+    weir__pump_end(&copying->pumps[direction]);
+    weir_shutdown(copying->pumps[direction].to.conn, SHUT_WR);
 }
 
-static int copy_in_threads(struct copying *copying)
+/* One step of both directions. 1 if something moved, 0 if all that is left waits, -1. */
+static int step_both(struct copying *copying)
 {
-    pthread_t thread;
-    int number = start_thread(&thread, copying);
-    if (number != 0)
-        return weir__fail_system(number, "copy", "");
-    copy_one(copying, 0);
-    pthread_join(thread, NULL);
+    bool moved = false;
+    for (int i = 0; i < 2; i++) {
+        if (copying->ended[i])
+            continue;
+        enum weir__pumped pumped = weir__pump_step(&copying->pumps[i]);
+        if (pumped == WEIR__PUMP_FAILED)
+            return -1;
+        if (pumped == WEIR__PUMP_DONE)
+            pass_on_end(copying, i);
+        moved |= pumped != WEIR__PUMP_BLOCKED;
+    }
+    return moved;
+}
+
+static int wait_for_either(struct copying *copying)
+{
+    const struct weir__end *ends[4];
+    size_t count = find_open(copying, ends);
+    int64_t until = WEIR_FOREVER;
+    for (int i = 0; i < 2; i++) {
+        int64_t settled = weir__pump_settle(&copying->pumps[i]);
+        until = settled < until ? settled : until;
+    }
+    return weir__ends_wait(&copying->watches, ends, count, until);
+}
+
+static int copy_both(struct copying *copying)
+{
+    while (!copying->ended[0] || !copying->ended[1]) {
+        int moved = step_both(copying);
+        if (moved < 0 || (moved == 0 && wait_for_either(copying) < 0))
+            return -1;
+    }
     return 0;
 }
 
 /* --- the call --- */
 
-static int tell_failure(const struct copying *copying)
+static void init(struct copying *copying, weir_conn *conns[2])
 {
-    const struct failure *failure = &copying->failure;
-    weir_fail(failure->kind, failure->number, failure->step, failure->subject, "%s", failure->reason);
-    return weir__error_transferred(copying->bytes[0] + copying->bytes[1]);
+    for (int i = 0; i < 2; i++) {
+        struct weir__pump *pump = &copying->pumps[i];
+        pump->from = weir__end_conn(conns[i], WEIR__READABLE);
+        pump->to = weir__end_conn(conns[!i], WEIR__WRITABLE);
+        pump->most = UINT64_MAX;
+        pump->restart = true;
+        weir__pump_init(pump);
+    }
+}
+
+static int copy(struct copying *copying, weir_conn *conns[2])
+{
+    struct weir__pump *pumps = copying->pumps;
+    struct weir__end *ends[4] = {&pumps[0].from, &pumps[0].to, &pumps[1].from, &pumps[1].to};
+    init(copying, conns);
+    if (enter(ends) < 0)
+        return -1;
+    weir_release(conns[0]);
+    weir_release(conns[1]);
+    int result = copy_both(copying);
+    weir__pump_end(&pumps[0]);
+    weir__pump_end(&pumps[1]);
+    for (int i = 0; i < 4; i++)
+        weir__end_leave(ends[i]);
+    return result;
 }
 
 int weir_copy(weir_conn *a, weir_conn *b, uint64_t bytes[2])
 {
+    weir_conn *conns[2] = {a, b};
+    uint64_t done[2] = {0};
     struct copying *copying = calloc(1, sizeof *copying);
-    if (copying == NULL)
-        return weir__fail_memory("copy");
-    copying->conns[0] = a;
-    copying->conns[1] = b;
-    copying->bytes = bytes != NULL ? bytes : copying->own_bytes;
-    copying->bytes[0] = copying->bytes[1] = 0;
-    int result = weir_self() != NULL ? copy_in_fibers(copying) : copy_in_threads(copying);
-    if (result < 0)
-        note_failure(copying);
-    if (copying->failed)
-        result = tell_failure(copying);
-    int number = errno;
+    int result = copying ? copy(copying, conns) : weir__fail_memory("copy");
+    for (int i = 0; copying && i < 2; i++)
+        done[i] = copying->pumps[i].done;
     free(copying);
-    errno = number;
-    return result;
+    if (bytes) {
+        bytes[0] = done[0];
+        bytes[1] = done[1];
+    }
+    if (result == 0)
+        return 0;
+    weir_abort(a);
+    weir_abort(b);
+    return weir__error_transferred(done[0] + done[1]);
 }

@@ -99,6 +99,21 @@ static int make_room(weir_conn *conn, size_t size)
     return 0;
 }
 
+int weir__lines_give_back(weir_conn *conn, const void *data, size_t size)
+{
+    size_t left = weir__lines_left(conn);
+    struct weir__lines *lines = malloc(sizeof *lines + size + left + 1);
+    if (lines == NULL)
+        return weir__fail_memory("read");
+    *lines = (struct weir__lines){.end = size + left, .size = size + left};
+    memcpy(lines->data, data, size);
+    if (left > 0)
+        memcpy(lines->data + size, conn->lines->data + conn->lines->start, left);
+    free(conn->lines);
+    conn->lines = lines;
+    return 0;
+}
+
 /* Room for more than is ahead, at most for `most` in all: twice as much as before. */
 static int grow(weir_conn *conn, size_t most)
 {

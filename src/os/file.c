@@ -16,6 +16,7 @@ void weir__file_init(struct weir_file *file, int fd, const struct stat *status, 
     file->name = name;
     file->regular = S_ISREG(status->st_mode);
     file->pooled = file->regular || S_ISDIR(status->st_mode) || S_ISBLK(status->st_mode);
+    file->pipe = S_ISFIFO(status->st_mode);
     file->terminal = S_ISCHR(status->st_mode) && weir__is_terminal(fd);
     int own = file->terminal ? weir__terminal_reopen(fd) : -1;
     file->reopened = own >= 0;

@@ -35,6 +35,7 @@ struct weir_file {
     bool standard;            /* weir_stdin and the like, which are never closed */
     bool pooled;              /* of the kind that is read and written on the pool */
     bool regular;
+    bool pipe;
     bool terminal;
     bool reopened;
     bool refuses_nowait[2];   /* RWF_NOWAIT, in a direction; known only once it was tried */
@@ -55,6 +56,20 @@ void weir__file_leave(struct weir_file *file, enum weir__direction direction);
 
 /* Waits until a read or write may go on. 0, or -1 with an error that has its sentence. */
 int weir__file_wait(struct weir_file *file, enum weir__direction direction, int64_t deadline);
+
+/* Whether weir_file_cancel was called since the direction's call began. */
+bool weir__file_cancelled(const struct weir_file *file, enum weir__direction direction);
+
+/*
+ * Between enter and leave, of a file that is not pooled: one read or write that does not hold up the loop. As read(2) and
+ * write(2); EAGAIN where it would have to wait.
+ */
+ssize_t weir__file_try_read(struct weir_file *file, void *buffer, size_t size);
+ssize_t weir__file_try_write(struct weir_file *file, const void *data, size_t size);
+
+/* The same of one that is pooled: a read, a write of all of it; *done is how much went. Park. -1 with an error that has its sentence. */
+ssize_t weir__file_read_pooled(struct weir_file *file, void *buffer, size_t size);
+int weir__file_write_pooled(struct weir_file *file, const void *data, size_t size, size_t *done);
 
 /* Whether poll(2) says that the direction is ready, or has ended. */
 bool weir__file_ready(struct weir_file *file, enum weir__direction direction);

@@ -35,6 +35,11 @@ static bool was_cancelled(void *call)
     return atomic_load((_Atomic uint8_t *)call) == CANCELLED;
 }
 
+bool weir__file_cancelled(const struct weir_file *file, enum weir__direction direction)
+{
+    return atomic_load(&file->calls[direction]) == CANCELLED;
+}
+
 /* What cannot be registered (EPERM) has no readiness to wait for: from now on poll(2) answers for it, which says "ready". */
 static int cannot_wait(struct weir_file *file, enum weir__direction direction)
 {

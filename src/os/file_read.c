@@ -53,7 +53,7 @@ static ssize_t read_cached(struct weir_file *file, void *buffer, size_t size)
     return got > 0 ? got : -1;
 }
 
-static ssize_t read_pooled(struct weir_file *file, void *buffer, size_t size)
+ssize_t weir__file_read_pooled(struct weir_file *file, void *buffer, size_t size)
 {
     ssize_t got = read_cached(file, buffer, size);
     if (got > 0)
@@ -61,9 +61,10 @@ static ssize_t read_pooled(struct weir_file *file, void *buffer, size_t size)
     return read_on_pool(file, (struct weir__file_work){.fd = file->fd, .data = buffer, .size = size}, read_some);
 }
 
-/* One read that does not wait: -1 and EAGAIN instead. */
-static ssize_t try_read(struct weir_file *file, void *buffer, size_t size)
+ssize_t weir__file_try_read(struct weir_file *file, void *buffer, size_t size)
 {
+    if (file->fd < 0)
+        return 0; /* a standard input that was closed when the program started: the end */
     if (file->reopened)
         return weir__system()->read(file->watch.fd, buffer, size);
     if (!file->refuses_nowait[WEIR__READING]) {
@@ -81,7 +82,7 @@ static ssize_t try_read(struct weir_file *file, void *buffer, size_t size)
 static ssize_t read_watched(struct weir_file *file, void *buffer, size_t size, int64_t deadline)
 {
     for (;;) {
-        ssize_t got = try_read(file, buffer, size);
+        ssize_t got = weir__file_try_read(file, buffer, size);
         if (got >= 0)
             return got;
         if (errno == EINTR)
@@ -98,11 +99,8 @@ ssize_t weir_file_read(weir_file *file, void *buffer, size_t size, int64_t deadl
 {
     if (weir__file_enter(file, WEIR__READING, "read") < 0)
         return -1;
-    ssize_t got = 0; /* of a standard input that was closed when the program started: the end */
-    if (file->pooled)
-        got = read_pooled(file, buffer, size);
-    else if (file->fd >= 0)
-        got = read_watched(file, buffer, size, deadline);
+    ssize_t got =
+        file->pooled ? weir__file_read_pooled(file, buffer, size) : read_watched(file, buffer, size, deadline);
     weir__file_leave(file, WEIR__READING);
     return got;
 }

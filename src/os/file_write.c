@@ -89,8 +89,7 @@ static ssize_t write_when_ready(struct weir_file *file, const void *data, size_t
     return result < 0 ? -1 : (ssize_t)work->done;
 }
 
-/* One write that does not hold up the loop: -1 and EAGAIN where it would have to wait. */
-static ssize_t try_write(struct weir_file *file, const void *data, size_t size)
+static ssize_t write_some(struct weir_file *file, const void *data, size_t size)
 {
     if (file->reopened)
         return weir__system()->write(file->watch.fd, data, size);
@@ -103,11 +102,19 @@ static ssize_t try_write(struct weir_file *file, const void *data, size_t size)
     return write_when_ready(file, data, size);
 }
 
+ssize_t weir__file_try_write(struct weir_file *file, const void *data, size_t size)
+{
+    if (file->fd >= 0)
+        return not_nothing(write_some(file, data, size));
+    errno = EBADF;
+    return -1;
+}
+
 /* Adds what went to *done. 0 or -1. */
 static int write_watched(struct weir_file *file, const char *data, size_t size, int64_t deadline, size_t *done)
 {
     while (*done < size) {
-        ssize_t written = not_nothing(try_write(file, data + *done, size - *done));
+        ssize_t written = weir__file_try_write(file, data + *done, size - *done);
         if (written > 0) {
             *done += (size_t)written;
             continue;
@@ -131,18 +138,18 @@ static int write_pooled(struct weir_file *file, struct weir__file_work work, int
     return result;
 }
 
+int weir__file_write_pooled(struct weir_file *file, const void *data, size_t size, size_t *done)
+{
+    return write_pooled(file, work_of(file->fd, data, size, 0), write_on_pool, done);
+}
+
 int weir_file_write_all(weir_file *file, const void *data, size_t size, int64_t deadline)
 {
     if (weir__file_enter(file, WEIR__WRITING, "write") < 0)
         return -1;
     size_t done = 0;
-    int result;
-    if (file->fd < 0)
-        result = weir__fail_system(EBADF, "write", file->name);
-    else if (file->pooled)
-        result = write_pooled(file, work_of(file->fd, data, size, 0), write_on_pool, &done);
-    else
-        result = write_watched(file, data, size, deadline, &done);
+    int result = file->pooled ? weir__file_write_pooled(file, data, size, &done)
+                              : write_watched(file, data, size, deadline, &done);
     weir__file_leave(file, WEIR__WRITING);
     return result < 0 ? weir__error_transferred(done) : 0;
 }

@@ -1,0 +1,42 @@
+/* The pipe of a pump, and splice(2). */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "net/pump.h"
+#include "os/descriptor.h"
+#include "os/quiet.h"
+
+bool weir__pump_pipe(struct weir__pump *pump)
+{
+    if (pump->pipe[1])
+        return true;
+    if (weir__pipe(pump->pipe) < 0) {
+        pump->pipe[1] = 0;
+        return false;
+    }
+    /* A user's pipes may have so much in all; the pipe is as good as it is, beyond. */
+    weir__system()->fcntl(pump->pipe[1], F_SETPIPE_SZ, WEIR__PUMP_CHUNK);
+    return true;
+}
+
+void weir__pump_close_pipe(struct weir__pump *pump)
+{
+    if (!pump->pipe[1])
+        return;
+    weir__close_quietly(pump->pipe[0]);
+    weir__close_quietly(pump->pipe[1]);
+    pump->pipe[1] = 0;
+    pump->piped = 0;
+    pump->pipe_until = 0;
+}
+
+/* splice(2) knows no MSG_NOSIGNAL. */
+ssize_t weir__pump_splice(int from, int to, size_t count)
+{
+    struct weir__quiet quiet;
+    if (weir__quiet_begin(&quiet) < 0)
+        return -1;
+    ssize_t moved = weir__system()->splice(from, to, count, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+    weir__quiet_end(&quiet, moved, count);
+    return moved;
+}
