@@ -11,6 +11,8 @@
 #define UDP_GRO 104
 #endif
 
+enum { MOST_SEGMENTS = 100 }; /* a kernel has 64: beyond that it is only slow */
+
 static struct fuzz_datagrams *here;
 static struct weir__system table;
 
@@ -189,14 +191,16 @@ static ssize_t give(struct msghdr *header)
 {
     struct fuzz_packet *packet = &here->packets[here->next];
     const struct iovec *vector = header->msg_iov;
-    size_t length = packet->length < vector->iov_len ? packet->length : vector->iov_len;
-    for (size_t at = 0; at < length; at++)
-        ((char *)vector->iov_base)[at] = fuzz_payload(here->next, at);
     give_sender(packet, header);
     give_control(packet, header);
     understand_control(packet, header->msg_control, header->msg_controllen);
     if (!here->packed)
         packet->segment = 0; /* nobody has asked */
+    if (packet->segment > 0 && packet->length > MOST_SEGMENTS * packet->segment)
+        packet->length = MOST_SEGMENTS * packet->segment;
+    size_t length = packet->length < vector->iov_len ? packet->length : vector->iov_len;
+    for (size_t at = 0; at < length; at++)
+        ((char *)vector->iov_base)[at] = fuzz_payload(here->next, at);
     header->msg_flags = (length < packet->length ? MSG_TRUNC : 0) | (packet->control_cut ? MSG_CTRUNC : 0);
     here->next++;
     return (ssize_t)length;
