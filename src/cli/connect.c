@@ -1,0 +1,99 @@
+/* weir connect: stdin to a connection, the connection to stdout. */
+#include <errno.h>
+
+#include "session.h"
+
+struct connecting {
+    struct dialling dialling;
+    struct session_settings session;
+};
+
+#define AT(member) offsetof(struct connecting, member)
+
+static const weir_option options[] = {
+    {WEIR_OPTION_TIME, "connect-timeout", 0, "TIME", AT(dialling.timeout), "how long connecting may take", "30s"},
+    {0},
+};
+
+static const struct option_section sections[] = {
+    {"Options", session_options}, {"Time", options}, {"Connecting", dialling_options}, {0}};
+
+static int connect_and_talk(void *arg)
+{
+    struct connecting *connecting = arg;
+    struct session session = {
+        .settings = &connecting->session, .dialling = &connecting->dialling, .command = "connect"};
+    if (connecting->session.hex && !(session.recorder = recorder_open(connecting->session.hex)))
+        return failed();
+    session.conn = dialling_connect(&connecting->dialling);
+    session.datagram = connecting->dialling.endpoint.datagram;
+    int status = session.conn ? session_run(&session) : failed();
+    weir_close(session.conn);
+    if (recorder_close(session.recorder) < 0 && status == STATUS_DONE)
+        status = failed();
+    return status;
+}
+
+static int read_words(struct connecting *connecting, const weir_arguments *words)
+{
+    size_t used = dialling_read(&connecting->dialling, words);
+    if (used == 0 || session_check(&connecting->session, "connect") < 0)
+        return -1;
+    if (words->count > used)
+        return weir_fail(WEIR_ERROR_USAGE, EINVAL, "connect", words->items[used],
+                         "one endpoint is all it takes; to send a text see weir ask");
+    return 0;
+}
+
+static int run(const struct command *command, int argc, char *const *argv)
+{
+    struct connecting connecting = {.dialling.command = "connect"};
+    weir_option_set sets[] = {
+        {session_options, &connecting.session}, {options, &connecting}, {dialling_options, &connecting.dialling}};
+    struct command_line line;
+    int status;
+    if (command_begin(command, &line, sets, 3, argc, argv, &status))
+        status =
+            read_words(&connecting, &line.arguments) < 0 ? failed() : weir_run(connect_and_talk, &connecting, NULL);
+    if (status < 0)
+        status = failed();
+    command_line_free(&line);
+    return status;
+}
+
+/* --- what --help tells --- */
+
+static const char *const usage[] = {"[OPTION]... ENDPOINT", "[OPTION]... HOST PORT", NULL};
+static const char *const examples[] = {
+    "weir connect localhost 8000",
+    "what is typed goes there, what comes is printed; Ctrl-D ends one's own side",
+    "weir connect :8000 < FILE > ANSWER",
+    "sends a file, ends its side, and keeps all that comes back, whenever it comes",
+    "weir connect --prompt '?:' :8000",
+    "a prompt for each line, until an empty one",
+    "weir connect -C mail.example.org:25",
+    "lines end with CR LF",
+    "weir connect --summary --sha256 :8000 < FILE > COPY",
+    "tells what went in each direction, and how it ended",
+    "weir connect unix:/tmp/echo.socket",
+    "through a Unix socket",
+    NULL,
+};
+
+const struct command connect_command = {
+    .name = "connect",
+    .summary = "stdin to a connection, the connection to stdout",
+    .usage = usage,
+    .description =
+        "Both directions at once, each to its own end. When stdin ends its end is passed on, and what the peer answers "
+        "is "
+        "waited for, however long that takes. When the peer ends its side the rest of stdin still goes to it; on a "
+        "terminal, or with --end-with-peer, that is the end.\n\n"
+        "With datagrams each piece read is one, and after the end of stdin it waits until the peer has been quiet.\n\n"
+        "Exit status: 0 done, also when the reader of stdout went away, 1 no connection, 2 wrong usage, 3 timed out, 4 "
+        "the "
+        "connection was cut, or the peer closed before it had taken all.",
+    .sections = sections,
+    .examples = examples,
+    .run = run,
+};

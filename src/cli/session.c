@@ -1,0 +1,222 @@
+/* Joining stdin and stdout with a connection: the receiving half, and how it all ends; see session.h. */
+#include "session.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define AT(member) offsetof(struct session_settings, member)
+
+const weir_option session_options[] = {
+    {WEIR_OPTION_TEXT, "prompt", 0, "TEXT", AT(prompt),
+     "asks for a line with this text, sends it, prints what comes, and again, until an empty line"},
+    {WEIR_OPTION_FLAG, "crlf", 'C', NULL, AT(crlf), "ends the lines it sends with CR LF"},
+    {WEIR_OPTION_TIME, "quiet", 0, "TIME", AT(quiet),
+     "how long the peer must be silent before the next prompt, and with datagrams before the end", "200ms"},
+    {WEIR_OPTION_TIME, "timeout", 0, "TIME", AT(timeout), "the longest time without a byte in either direction",
+     "never"},
+    {WEIR_OPTION_FLAG, "end-with-peer", 0, NULL, AT(end_with_peer),
+     "ends when the peer has ended its side, though stdin has not; on a terminal it always does"},
+    {WEIR_OPTION_TEXT, "hex", 0, "FILE", AT(hex), "records both directions there, as hexadecimal bytes and text"},
+    {WEIR_OPTION_FLAG, "summary", 0, NULL, AT(summary), "tells at the end what went, as JSON on stderr"},
+    {WEIR_OPTION_FLAG, "sha256", 0, NULL, AT(sha256), "the summary has the SHA-256 of each direction"},
+    {0},
+};
+
+int session_check(const struct session_settings *settings, const char *command)
+{
+    if (settings->sha256 && !settings->summary)
+        return weir_fail(WEIR_ERROR_USAGE, EINVAL, command, "--sha256", "it is part of --summary");
+    return 0;
+}
+
+static void say(const struct session *session, const char *text)
+{
+    if (session->dialling)
+        dialling_say(session->dialling, "%s", text);
+}
+
+void session_end(struct session *session, const char *which, const char *how)
+{
+    say(session, how);
+    if (session->first_end)
+        return;
+    session->first_end = which;
+    session->how = how;
+}
+
+/* Whoever receives or sends finds that there is nothing to wait for. */
+void session_settle(struct session *session, int status)
+{
+    if (session->settled)
+        return;
+    session->settled = true;
+    session->status = status;
+    weir_set_deadline(session->conn, WEIR_READ_WRITE, WEIR_NOW);
+}
+
+/* --- pieces --- */
+
+static int note(struct session *session, int direction, const char *data, size_t size)
+{
+    session->bytes[direction] += size;
+    session->last_byte = weir_now();
+    if (session->digest)
+        digest_add(session->digest, direction, data, size);
+    return session->recorder ? recorder_note(session->recorder, direction, data, size) : 0;
+}
+
+int session_send(struct session *session, const char *data, size_t size)
+{
+    if (session->datagram) {
+        if (weir_send(session->conn, data, size) < 0)
+            return -1;
+    } else if (weir_send_all(session->conn, data, size) < 0) {
+        note(session, SESSION_SENT, data, weir_error()->transferred);
+        return -1;
+    }
+    return note(session, SESSION_SENT, data, size);
+}
+
+/* A reader of our stdout that went away has had enough: no failure. */
+int session_print(struct session *session, const char *data, size_t size)
+{
+    if (note(session, SESSION_RECEIVED, data, size) < 0) {
+        session_settle(session, failed());
+        return -1;
+    }
+    if (weir_file_write_all(weir_stdout(), data, size, WEIR_FOREVER) == 0)
+        return 0;
+    session_end(session, "output", "nobody reads stdout any more");
+    session_settle(session, errno == EPIPE ? STATUS_DONE : failed());
+    return -1;
+}
+
+/* --- receiving --- */
+
+static int64_t deadline(const struct session *session)
+{
+    int64_t limit = session->settings->timeout;
+    if (session->datagram && !session->sending && session->settings->quiet < limit)
+        limit = session->settings->quiet;
+    if (limit == WEIR_FOREVER)
+        return WEIR_FOREVER;
+    return session->last_byte > WEIR_FOREVER - limit ? WEIR_FOREVER : session->last_byte + limit;
+}
+
+/* Silence for so long ends datagrams, and is otherwise what --timeout is about; the other direction's bytes count as well. */
+static void silent(struct session *session)
+{
+    if (weir_now() < deadline(session))
+        return;
+    if (session->datagram && !session->sending) {
+        session_end(session, "peer", "quiet");
+        session_settle(session, STATUS_DONE);
+        return;
+    }
+    weir_fail(WEIR_ERROR_DEADLINE, ETIMEDOUT, session->command, session->peer,
+              "no byte in either direction for too long");
+    session_settle(session, failed());
+}
+
+static void receive_failed(struct session *session)
+{
+    if (session->settled)
+        return;
+    if (weir_error()->kind == WEIR_ERROR_DEADLINE) {
+        silent(session);
+        return;
+    }
+    session_end(session, "peer", "the connection was cut");
+    session_settle(session, failed());
+}
+
+/* Prints what comes until the peer's end, or the session's. */
+static void receive_all(struct session *session)
+{
+    while (!session->settled) {
+        char *data;
+        weir_set_deadline(session->conn, WEIR_READ, deadline(session));
+        ssize_t size = weir_receive(session->conn, &data);
+        if (size < 0)
+            receive_failed(session);
+        else if (size == 0 && !session->datagram)
+            break;
+        else
+            session_print(session, data, (size_t)size);
+    }
+}
+
+/* --- the end --- */
+
+/* The peer has ended its side; what stdin still has goes to it, unless somebody sits there. */
+static void finish_sending(struct session *session)
+{
+    if (session->settled)
+        return;
+    session_end(session, "peer", "the peer ended its side");
+    bool by_hand = weir_file_is_terminal(weir_stdin());
+    if (session->sending && !session->settings->end_with_peer && !by_hand)
+        weir_join(session->sender, NULL, WEIR_FOREVER);
+    else if (session->sending)
+        return;
+    else
+        weir_join(session->sender, NULL, WEIR_FOREVER);
+    session->sender = NULL;
+}
+
+static void stop_sender(struct session *session)
+{
+    if (!session->sender)
+        return;
+    weir_cancel_fiber(session->sender);
+    weir_join(session->sender, NULL, WEIR_FOREVER);
+    session->sender = NULL;
+}
+
+/* Sending was cut although the peer had ended its side in good order, or was about to: it did not take all. */
+static void tell_cut(struct session *session)
+{
+    if (session->settled || !session->cut[0])
+        return;
+    weir_fail(WEIR_ERROR_CLOSED, EPIPE, "send", session->peer, "%s", session->cut);
+    session_settle(session, failed());
+}
+
+static void join_both(struct session *session)
+{
+    session->sending = true;
+    session->sender = weir_spawn(session_sender, session, WEIR_OPTIONS(weir_fiber_options, .name = "sender"));
+    if (!session->sender) {
+        session_settle(session, failed());
+        return;
+    }
+    receive_all(session);
+    finish_sending(session);
+    tell_cut(session);
+    session_settle(session, STATUS_DONE);
+    stop_sender(session);
+}
+
+static int begin(struct session *session)
+{
+    session->began = session->last_byte = weir_now();
+    weir_peer_endpoint(session->conn, session->peer, sizeof session->peer);
+    if (session->settings->sha256 && !(session->digest = digest_new()))
+        return -1;
+    return 0;
+}
+
+int session_run(struct session *session)
+{
+    if (begin(session) < 0)
+        return failed();
+    if (session->settings->prompt)
+        session_converse(session);
+    else
+        join_both(session);
+    if (session->settings->summary)
+        summary_print(session);
+    digest_free(session->digest);
+    session->digest = NULL;
+    return session->status;
+}

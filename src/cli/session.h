@@ -1,0 +1,87 @@
+/*
+ * A session joins standard input and output with a connection: what connect and listen have in common.
+ *
+ * Two fibers: the caller's receives and prints, the other one sends what stdin has. Each ends by itself, and neither cuts the
+ * other: what has arrived is printed however the sending ended, and a reply may come long after the end of stdin.
+ */
+#ifndef CLI_SESSION_H
+#define CLI_SESSION_H
+
+#include "dialling.h"
+
+struct session_settings {
+    const char *prompt;
+    bool crlf;
+    bool end_with_peer;
+    const char *hex;
+    bool summary, sha256;
+    int64_t quiet;
+    int64_t timeout; /* without a byte either way; WEIR_FOREVER */
+};
+extern const weir_option session_options[];
+
+/* What makes no sense together. 0, or -1 with a usage error. */
+int session_check(const struct session_settings *settings, const char *command);
+
+enum { SESSION_SENT, SESSION_RECEIVED }; /* indexes of what is kept for each direction */
+
+struct recorder;
+struct digest;
+
+struct session {
+    const struct session_settings *settings;
+    const struct dialling *dialling; /* says steps; NULL: nothing is said */
+    const char *command;
+    char peer[400];
+    weir_conn *conn;
+    bool datagram;
+    struct recorder *recorder; /* NULL without --hex */
+    struct digest *digest;     /* NULL without --sha256 */
+
+    int64_t began, last_byte;
+    uint64_t bytes[2];
+    const char *first_end; /* "input", "peer" or "output"; NULL: none yet */
+    const char *how;       /* it ended */
+    weir_fiber *sender;
+    bool sending;  /* the sender has not ended */
+    bool settled;  /* the status is known: nothing that fails from now on matters */
+    int status;    /* the exit status */
+    char cut[300]; /* the reason for which sending was cut; "": it was not */
+};
+
+/*
+ * Joins until both directions have ended, or one failed; the connection stays the caller's. In a fiber. Returns the exit status,
+ * having told errors and the summary. The recorder is the run's: it goes on from session to session.
+ */
+int session_run(struct session *session);
+
+/* --- its parts --- */
+
+/* Opens the file of --hex. NULL with an error; closing writes what is left. */
+struct recorder *recorder_open(const char *path);
+/* 0, or -1 where it cannot be written. */
+int recorder_note(struct recorder *recorder, int direction, const void *data, size_t size);
+int recorder_close(struct recorder *recorder);
+
+struct digest *digest_new(void);
+void digest_add(struct digest *digest, int direction, const void *data, size_t size);
+/* 64 digits and a NUL. */
+void digest_text(struct digest *digest, int direction, char text[65]);
+void digest_free(struct digest *digest);
+
+/* Prints the summary, one JSON object on stderr. */
+void summary_print(const struct session *session);
+
+/* A direction has ended: the first one is remembered, with how. */
+void session_end(struct session *session, const char *which, const char *how);
+/* Sends a piece, counted and recorded. 0 or -1. */
+int session_send(struct session *session, const char *data, size_t size);
+/* Prints a piece, likewise; -1 settles the session. */
+int session_print(struct session *session, const char *data, size_t size);
+/* Ends the session with a status. */
+void session_settle(struct session *session, int status);
+/* The sender's fiber (session_input.c), and the conversation of --prompt (session_prompt.c), which is all of a session. */
+int session_sender(void *arg);
+void session_converse(struct session *session);
+
+#endif

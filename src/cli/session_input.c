@@ -1,0 +1,85 @@
+/* The sending half of a session: what stdin has, to its end, which is passed on. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "session.h"
+
+enum { CHUNK = 65536, LONGEST_DATAGRAM = 65507 };
+
+/* Puts a CR before every LF that has none. `before` is the byte ahead of the piece. Returns the new length, at most twice the old. */
+static size_t add_returns(const char *data, size_t size, char *before, char *to)
+{
+    size_t length = 0;
+    for (size_t i = 0; i < size; i++) {
+        if (data[i] == '\n' && *before != '\r')
+            to[length++] = '\r';
+        *before = to[length++] = data[i];
+    }
+    return length;
+}
+
+static int send_piece(struct session *session, const char *data, size_t size, char *before, char *scratch)
+{
+    if (!session->settings->crlf)
+        return session_send(session, data, size);
+    size_t length = add_returns(data, size, before, scratch);
+    return session_send(session, scratch, length);
+}
+
+/* Sends stdin. 0 at its end, -1 where reading or sending failed. */
+static int send_input(struct session *session, char *piece)
+{
+    size_t most = session->datagram ? LONGEST_DATAGRAM / (session->settings->crlf ? 2 : 1) : CHUNK;
+    char before = '\0';
+    ssize_t size;
+    while ((size = weir_file_read(weir_stdin(), piece, most, WEIR_FOREVER)) > 0)
+        if (send_piece(session, piece, (size_t)size, &before, piece + CHUNK) < 0)
+            return -1;
+    return size < 0 ? -1 : 0;
+}
+
+/*
+ * A peer that closed or reset may have answered before: the receiver prints that first, and then tells. Whatever else fails ends
+ * the session here.
+ */
+static void sending_failed(struct session *session)
+{
+    if (session->settled || weir_cancelled())
+        return;
+    const weir_error_info *error = weir_error();
+    if (error->kind != WEIR_ERROR_CLOSED) {
+        session_settle(session, failed());
+        return;
+    }
+    snprintf(session->cut, sizeof session->cut, "%s", error->reason);
+    session_end(session, "peer", "the peer takes no more");
+}
+
+static void input_ended(struct session *session)
+{
+    session_end(session, "input", "stdin has ended");
+    session->last_byte = weir_now();
+    session->sending = false;
+    if (session->datagram)
+        weir_cancel(session->conn); /* the receiver looks at its deadline anew */
+    else
+        weir_shutdown(session->conn, SHUT_WR);
+}
+
+int session_sender(void *arg)
+{
+    struct session *session = arg;
+    char *piece = malloc(3 * CHUNK);
+    if (!piece) {
+        weir_fail(WEIR_ERROR_MEMORY, ENOMEM, session->command, session->peer, NULL);
+        session_settle(session, failed());
+    } else if (send_input(session, piece) < 0) {
+        sending_failed(session);
+    } else if (!session->settled) {
+        input_ended(session);
+    }
+    session->sending = false;
+    free(piece);
+    return 0;
+}
