@@ -291,11 +291,9 @@ static int fail_wait(const weir_server *server)
     return errno == ECANCELED ? weir__fail_cancelled("wait", server->name) : weir__fail_memory("wait");
 }
 
-int weir__server_wait(weir_server *server, int64_t deadline, bool cancellable)
+/* Keeps the errno of a failure. */
+static int wait_as(weir_server *server, struct weir__server_wait *wait, int64_t deadline, bool cancellable)
 {
-    struct weir__server_wait *wait = calloc(1, sizeof *wait);
-    if (!wait)
-        return weir__fail_memory("wait");
     pthread_mutex_lock(&server->lock);
     weir__list_push_back(&server->waits, &wait->link);
     pthread_mutex_unlock(&server->lock);
@@ -303,8 +301,23 @@ int weir__server_wait(weir_server *server, int64_t deadline, bool cancellable)
     pthread_mutex_lock(&server->lock);
     weir__list_remove(&wait->link);
     pthread_mutex_unlock(&server->lock);
+    return result;
+}
+
+int weir__server_wait(weir_server *server, int64_t deadline, bool cancellable)
+{
+    struct weir__server_wait *wait = calloc(1, sizeof *wait);
+    if (!wait)
+        return weir__fail_memory("wait");
+    int result = wait_as(server, wait, deadline, cancellable);
     free(wait);
     return result < 0 ? fail_wait(server) : 0;
+}
+
+void weir__server_await_end(weir_server *server)
+{
+    while (wait_as(server, &server->last_wait, WEIR_FOREVER, false) < 0)
+        weir_sleep(WEIR_MS(1)); /* this thread has no memory to wait with */
 }
 
 int weir_server_wait(weir_server *server, int64_t deadline)

@@ -4,6 +4,9 @@
 
 #include "server/server.h"
 
+/* Of a loop that had no memory to wait with. */
+#define PAUSE_FOR_WANT WEIR_MS(10)
+
 enum { SECONDS_BETWEEN_LINES = 60 };
 
 /* A thread needs a descriptor of its own to wait with. */
@@ -91,4 +94,13 @@ void weir__log_address(weir_server *server, const weir_address *address)
         weir_log(WEIR_LOG_WARNING, "%s: %s has %lld connections already: closed (%lld such)", server->name,
                  weir_address_text(address, text, sizeof text), (long long)server->options.max_per_address,
                  (long long)times);
+}
+
+bool weir__pause_for_want(weir_server *server)
+{
+    if (errno != ENOMEM && errno != ENOBUFS && errno != EAGAIN)
+        return false;
+    weir__log_resources(server, "it pauses", errno);
+    weir__system()->poll(NULL, 0, PAUSE_FOR_WANT);
+    return true;
 }

@@ -7,9 +7,13 @@
 #include <weir/time.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "server/process.h"
 
 enum { COUNTERS_TEXT = 900 };
+
+/* Between two attempts to wait for signals that have failed. */
+#define SIGNALS_PAUSE WEIR_S(1)
 
 /* What the process does while its servers work. */
 struct watch_over {
@@ -17,6 +21,9 @@ struct watch_over {
     weir_signals *signals;
     bool stopping;
     int result;
+    weir_error_kind kind; /* of what has failed in the loop, whose fibers' errors end with them */
+    int number;
+    char sentence[200];
 };
 
 int64_t weir__drain_deadline(const struct weir__run *run, const weir_server *server)
@@ -56,12 +63,23 @@ static void stop(struct watch_over *over, int signal)
         weir_server_stop(over->run->servers[i], weir__drain_deadline(over->run, over->run->servers[i]));
 }
 
+/* Whoever does not hear signals cannot be stopped: so it is tried again, until the servers have stopped. */
+static void signals_failed(void)
+{
+    if (errno == ECANCELED)
+        return;
+    weir_log_error();
+    weir_sleep(SIGNALS_PAUSE);
+}
+
 static int wait_for_signals(void *arg)
 {
     struct watch_over *over = arg;
-    int signal;
-    while ((signal = weir_signals_wait(over->signals, WEIR_FOREVER)) > 0) {
-        if (signal == SIGUSR1)
+    while (!weir_cancelled()) {
+        int signal = weir_signals_wait(over->signals, WEIR_FOREVER);
+        if (signal < 0)
+            signals_failed();
+        else if (signal == SIGUSR1)
             weir__log_counters(over->run);
         else if (signal == SIGHUP)
             over->run->options.reload(over->run->options.arg);
@@ -100,10 +118,12 @@ static int start_servers(const struct weir__run *run)
 /* Has those that run end at once, and waits for it; the error that led here stays. */
 static int give_up(const struct weir__run *run)
 {
+    int number = errno;
     for (size_t i = 0; i < run->count; i++) {
         weir_server_stop(run->servers[i], WEIR_NOW);
         weir__server_wait(run->servers[i], WEIR_FOREVER, false);
     }
+    errno = number;
     return -1;
 }
 
@@ -116,12 +136,21 @@ static int wait_for_each(const struct weir__run *run)
     return 0;
 }
 
+static void keep_error(struct watch_over *over)
+{
+    over->number = errno;
+    over->kind = weir_error()->kind;
+    weir__copy_text(over->sentence, weir_error()->sentence, sizeof over->sentence);
+}
+
 static int wait_for_servers(void *arg)
 {
     struct watch_over *over = arg;
     weir_fiber_options options = {.size = sizeof options, .name = "signals"};
     weir_fiber *signals = weir_spawn(wait_for_signals, over, &options);
     over->result = signals ? wait_for_each(over->run) : give_up(over->run);
+    if (over->result < 0)
+        keep_error(over);
     if (signals) {
         weir_cancel_fiber(signals);
         weir__join_uncancelled(signals);
@@ -135,9 +164,12 @@ static int watch_over(const struct weir__run *run, weir_signals *signals, weir_l
     weir_fiber_options options = {.size = sizeof options, .name = "main", .detached = true};
     if (!loop)
         wait_for_servers(&over);
-    else if (!weir_spawn(wait_for_servers, &over, &options) || weir_loop_run(loop) < 0)
+    else if (!weir_spawn(wait_for_servers, &over, &options))
         return -1;
-    return over.result;
+    while (loop && weir_loop_run(loop) < 0)
+        if (!weir__pause_for_want(run->servers[0]))
+            return -1;
+    return over.result < 0 ? weir_fail(over.kind, over.number, "serve", "", "%s", over.sentence) : over.result;
 }
 
 static int start_and_watch(const struct weir__run *run, weir_signals *signals, weir_loop *loop)
@@ -164,7 +196,9 @@ int weir__run_process(const struct weir__run *run)
     weir_loop *loop = weir_self() ? NULL : weir_loop_new(&options);
     if (loop || weir_self())
         result = start_and_watch(run, signals, loop);
+    int number = errno;
     weir_loop_free(loop);
     weir_signals_free(signals);
+    errno = number;
     return result;
 }

@@ -103,8 +103,7 @@ void weir_server_free(weir_server *server)
     if (!server)
         return;
     weir_server_stop(server, WEIR_NOW);
-    while (weir__server_wait(server, WEIR_FOREVER, false) < 0)
-        weir_sleep(WEIR_MS(1)); /* no memory to wait with */
+    weir__server_await_end(server);
     weir__server_free_workers(server);
     weir__places_free(server);
     weir__counters_free(server);

@@ -82,10 +82,11 @@ struct weir_server {
     size_t ready;    /* workers that have their loops, or failed to get them */
     int start_error; /* the errno of the first that failed */
     weir_error_kind start_kind;
-    char start_reason[200];  /* what the worker said that failed first; "" where none had begun */
-    int opened;              /* whether workers may begin: 0 not yet, 1 yes, -1 no */
-    size_t running;          /* workers that have not ended */
-    struct weir__list waits; /* of weir_server_wait */
+    char start_reason[200];             /* what the worker said that failed first; "" where none had begun */
+    int opened;                         /* whether workers may begin: 0 not yet, 1 yes, -1 no */
+    size_t running;                     /* workers that have not ended */
+    struct weir__list waits;            /* of weir_server_wait */
+    struct weir__server_wait last_wait; /* of who frees it, which needs no memory */
 };
 
 /* A worker: a thread and its loop. */
@@ -136,6 +137,9 @@ int weir__server_defaults(weir_server_options *resolved, const weir_server_optio
 
 /* As weir_server_wait; `cancellable` or not. */
 int weir__server_wait(weir_server *server, int64_t deadline, bool cancellable);
+
+/* The same for who frees it: waits whatever happens. */
+void weir__server_await_end(weir_server *server);
 
 /* A worker has ended: the last tells those who wait for the server. */
 void weir__server_worker_ended(weir_server *server);
@@ -203,6 +207,12 @@ void weir__paused(weir_server *server, int change);
 /* One line, rarely: what a limit has led to. */
 void weir__log_limit(weir_server *server);
 void weir__log_resources(weir_server *server, const char *consequence, int error);
+
+/*
+ * After a loop could not wait, with errno: where it was for want of memory, which may pass, blocks the thread for a moment and
+ * returns true: a server does not end because the machine is short of it. Else false, and errno is kept.
+ */
+bool weir__pause_for_want(weir_server *server);
 void weir__log_address(weir_server *server, const weir_address *address);
 
 #endif

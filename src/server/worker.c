@@ -121,10 +121,12 @@ static bool wait_for_others(weir_server *server, int error)
 
 static void work(struct weir__worker *worker, weir_loop *loop)
 {
-    if (weir__loop_run_until(loop, &worker->done) == 0)
-        return;
-    weir_log(WEIR_LOG_ERROR, "%s: a worker has lost its loop: %m", worker->server->name);
-    abort();
+    while (weir__loop_run_until(loop, &worker->done) < 0) {
+        if (weir__pause_for_want(worker->server))
+            continue;
+        weir_log(WEIR_LOG_ERROR, "%s: a worker has lost its loop: %m", worker->server->name);
+        abort();
+    }
 }
 
 static weir_fiber *spawn_keeper(struct weir__worker *worker)
