@@ -199,8 +199,8 @@ WEIR_API int weir_shutdown(weir_conn *conn, int how);
 
 /*
  * Closes and frees. The kernel goes on delivering what was sent; if `weir_set_linger` asked for it, waits until the peer
- * has acknowledged it or the time is over. NULL is fine. Returns 0; -1 with ETIMEDOUT if the linger time passed, ECANCELED;
- * closed all the same.
+ * has acknowledged it or the time is over. NULL is fine. Returns 0; -1 with ETIMEDOUT if the linger time passed, ECONNRESET
+ * of kind CLOSED if the peer will not any more, ECANCELED; closed all the same.
  */
 WEIR_API int weir_close(weir_conn *conn);
 

@@ -148,15 +148,21 @@ int weir_fd(const weir_conn *conn)
 
 /* --- closing --- */
 
-/* Waits until the peer has acknowledged all that was sent: nothing tells when, so look, rarer and rarer. */
+/*
+ * Waits until the peer has acknowledged all that was sent: nothing tells when, so look, rarer and rarer. What cannot be shut
+ * down (ENOTCONN) was reset: then nobody will.
+ */
 static int flush(weir_conn *conn, int64_t timeout)
 {
     int64_t deadline = weir_deadline(timeout), pause = WEIR_MS(1);
     char name[WEIR_ADDRESS_TEXT];
-    weir__system()->shutdown(conn->watch.fd, SHUT_WR);
     for (int queued = 0;; pause = pause < WEIR_MS(50) ? pause * 2 : pause) {
+        bool lost = weir__system()->shutdown(conn->watch.fd, SHUT_WR) < 0;
         if (weir__system()->ioctl(conn->watch.fd, TIOCOUTQ, &queued) < 0 || queued == 0)
             return 0;
+        if (lost)
+            return weir_fail(WEIR_ERROR_CLOSED, ECONNRESET, "close", weir__conn_name(conn, name, sizeof name),
+                             "%d bytes were not acknowledged", queued);
         int64_t now = weir_now();
         if (now >= deadline)
             return weir_fail(WEIR_ERROR_DEADLINE, ETIMEDOUT, "close", weir__conn_name(conn, name, sizeof name),
