@@ -257,14 +257,14 @@ static bool packing_failed(int number)
 }
 
 /* Waits where that is called for. 0 to try again, or -1 with the error. */
-static int sending_failed(weir_conn *conn, int number)
+static int sending_failed(weir_conn *conn, const weir_datagram *first, int number)
 {
     if (number == EINTR)
         return 0;
     if (number != EAGAIN)
         return weir__conn_fail(conn, number, "send");
     weir__watch_clear(&conn->watch, WEIR__WRITABLE);
-    return weir__conn_wait(conn, WEIR__WRITABLE, "send");
+    return weir__conn_wait_room(conn, first->peer.length > 0);
 }
 
 static int send_batch(weir_conn *conn, const weir_datagram *datagrams, int count)
@@ -279,7 +279,7 @@ static int send_batch(weir_conn *conn, const weir_datagram *datagrams, int count
             done += sent;
         else if (packed && packing_failed(errno))
             continue;
-        else if (sending_failed(conn, errno) < 0)
+        else if (sending_failed(conn, datagrams + done, errno) < 0)
             return weir__error_transferred((uint64_t)done);
         else
             may_pack = true;

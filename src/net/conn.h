@@ -143,6 +143,15 @@ static inline void weir__conn_count(weir_conn *conn, int direction, size_t bytes
 /* Waits until a call in that direction is worth trying again. 0; or -1 with the deadline, limit, cancel or abort that ended it. */
 int weir__conn_wait(weir_conn *conn, int direction, const char *step);
 
+/* Waits that long, however ready the descriptor is. Ends and fails as weir__conn_wait. */
+int weir__conn_pause(weir_conn *conn, int direction, int64_t pause, const char *step);
+
+/*
+ * Where a datagram found no room: waits until it is worth trying again. `named`: it was for an address of its own. 0, or -1 as
+ * weir__conn_wait.
+ */
+int weir__conn_wait_room(weir_conn *conn, bool named);
+
 /*
  * The parts of it, for who waits for several things. Look at what others may have changed (from then on a further change
  * shows in the side's `news`): 0, or -1 with their abort or cancel. When to wait to at most. What to make of the errno of a

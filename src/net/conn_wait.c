@@ -234,6 +234,31 @@ int weir__conn_wait(weir_conn *conn, int direction, const char *step)
     }
 }
 
+static int park_until(weir_conn *conn, int direction, int64_t deadline)
+{
+    weir__slot *slot = slot_of(conn, direction);
+    if (!weir__wait_begin(slot))
+        return -1;
+    if (!has_news(weir__conn_side(conn, direction)))
+        return weir__wait_park(slot, deadline);
+    weir__wait_abandon(slot);
+    return 0;
+}
+
+int weir__conn_pause(weir_conn *conn, int direction, int64_t pause, const char *step)
+{
+    int64_t until = weir_deadline(pause);
+    do {
+        if (weir__conn_look(conn, direction, step) < 0)
+            return -1;
+        int64_t bound = weir__conn_bound(conn, direction);
+        if (park_until(conn, direction, bound < until ? bound : until) < 0 &&
+            weir__conn_wait_failed(conn, direction, step) < 0)
+            return -1;
+    } while (weir_now() < until);
+    return 0;
+}
+
 /* --- from other threads and fibers --- */
 
 static void tell(weir_conn *conn, int direction)

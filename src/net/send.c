@@ -5,8 +5,19 @@
 #include "base/error.h"
 #include "net/conn.h"
 
+/*
+ * POLLOUT tells of a Unix socket's own buffer, not of the queue of somebody that it is not connected to. There Linux, at
+ * every try that fails, gives back what it had taken of that buffer, and tells so: who waits for it goes round in circles.
+ */
+int weir__conn_wait_room(weir_conn *conn, bool named)
+{
+    if (named && conn->scheme == WEIR_SCHEME_UNIX)
+        return weir__conn_pause(conn, WEIR__WRITABLE, WEIR_MS(1), "send");
+    return weir__conn_wait(conn, WEIR__WRITABLE, "send");
+}
+
 /* Whether to try again, after waiting where that is called for; false: an error is set. */
-static bool try_again(weir_conn *conn, int number, int flags)
+static bool try_again(weir_conn *conn, int number, int flags, bool named)
 {
     if (number == EINTR)
         return true;
@@ -16,7 +27,7 @@ static bool try_again(weir_conn *conn, int number, int flags)
     }
     weir__watch_clear(&conn->watch, WEIR__WRITABLE);
     if (!(flags & MSG_DONTWAIT))
-        return weir__conn_wait(conn, WEIR__WRITABLE, "send") == 0;
+        return weir__conn_wait_room(conn, named) == 0;
     weir_fail(WEIR_ERROR_SYSTEM, EAGAIN, "send", "", "the peer takes nothing at the moment");
     return false;
 }
@@ -29,7 +40,7 @@ ssize_t weir__conn_send(weir_conn *conn, const void *data, size_t size, int flag
             weir__conn_count(conn, WEIR__WRITABLE, (size_t)length);
             return length;
         }
-        if (!try_again(conn, errno, flags))
+        if (!try_again(conn, errno, flags, false))
             return -1;
     }
 }
@@ -42,7 +53,7 @@ ssize_t weir__conn_send_message(weir_conn *conn, const struct msghdr *message, i
             weir__conn_count(conn, WEIR__WRITABLE, (size_t)length);
             return length;
         }
-        if (!try_again(conn, errno, flags))
+        if (!try_again(conn, errno, flags, message->msg_namelen > 0))
             return -1;
     }
 }

@@ -428,6 +428,43 @@ static void a_pair_keeps_all_in_order(void **state)
         play(writes_fast, NULL, WEIR_SIM_RESOURCES | WEIR_SIM_EVENTS | WEIR_SIM_SHORT, seed);
 }
 
+static int floods_by_name(void *arg)
+{
+    weir_address to = address_of("/run/socket");
+    weir_datagram batch[20];
+    (void)arg;
+    weir_conn *conn = weir_bind("unix:@sender?type=datagram", NULL);
+    for (int i = 0; i < 20; i++) {
+        CHECK(weir_sendto(conn, "x", 1, 0, &to) == 1);
+        batch[i] = (weir_datagram){.data = (char *)"y", .length = 1, .peer = to};
+    }
+    CHECK(weir_send_batch(conn, batch, 20) == 20);
+    return weir_close(conn);
+}
+
+static int reads_late(void *arg)
+{
+    char data[8];
+    (void)arg;
+    weir_conn *conn = weir_bind("unix:/run/socket?type=datagram", NULL);
+    weir_fiber *sender = weir_spawn(floods_by_name, NULL, NULL);
+    for (int i = 0; i < 40; i++) {
+        if (i % 20 == 0)
+            weir_sleep(WEIR_S(10));
+        CHECK(weir_recv(conn, data, sizeof data) == 1 && *data == (i < 20 ? 'x' : 'y'));
+    }
+    weir_join(sender, NULL, WEIR_FOREVER);
+    return weir_close(conn);
+}
+
+static void a_full_receiver_is_not_asked_all_the_time(void **state)
+{
+    (void)state;
+    weir_sim_result result = play(reads_late, NULL, 0, 1);
+    assert_true(result.duration > WEIR_S(20));
+    assert_true(result.steps < 1000);
+}
+
 /* --- on the way --- */
 
 enum { NUMBERED = 300, ALL_SENT = 60 };
@@ -547,6 +584,7 @@ int main(void)
         cmocka_unit_test(what_finds_no_room_is_dropped_and_counted),
         cmocka_unit_test(unix_datagrams_wait_for_room),
         cmocka_unit_test(a_pair_keeps_all_in_order),
+        cmocka_unit_test(a_full_receiver_is_not_asked_all_the_time),
         cmocka_unit_test(what_is_lost_and_doubled_adds_up),
         cmocka_unit_test(what_is_cut_is_counted),
         cmocka_unit_test(some_overtake_others),
