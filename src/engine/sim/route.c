@@ -127,13 +127,20 @@ static void draw_partition(struct weir__sim *sim, struct weir__sim_partition *pa
     partition->counted = false;
 }
 
+/* How many there are: none, a few, or many, as the seed's rate is. */
+static size_t partitions_of(const struct weir__sim *sim)
+{
+    uint32_t rate = sim->rates[__builtin_ctz(WEIR_SIM_PARTITION)];
+    if (!(sim->kinds & WEIR_SIM_PARTITION) || rate == 0 || sim->faults_end <= sim->now)
+        return 0;
+    return rate < UINT32_MAX / 200 ? 1 + weir__sim_below(2) : 3 + weir__sim_below(WEIR__SIM_PARTITIONS - 2);
+}
+
 void weir__sim_routes_begin(struct weir__sim *sim)
 {
     struct weir__sim_names *names = weir__sim_names(sim);
     weir__list_init(&sim->datagrams);
-    if (!(sim->kinds & WEIR_SIM_PARTITION) || sim->faults_end <= sim->now)
-        return;
-    names->partition_count = 1 + weir__sim_below(sizeof names->partitions / sizeof *names->partitions);
+    names->partition_count = partitions_of(sim);
     for (size_t i = 0; i < names->partition_count; i++)
         draw_partition(sim, &names->partitions[i]);
 }

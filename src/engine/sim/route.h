@@ -4,6 +4,8 @@
 
 #include "engine/sim/sim.h"
 
+enum { WEIR__SIM_PARTITIONS = 8 };
+
 /* A time in which some hosts are cut off from the others. */
 struct weir__sim_partition {
     int64_t begin, end;
@@ -21,7 +23,7 @@ struct weir__sim_names {
     struct weir__list names; /* name.c's */
     struct weir__sim_latency *latencies;
     size_t latency_count;
-    struct weir__sim_partition partitions[8];
+    struct weir__sim_partition partitions[WEIR__SIM_PARTITIONS];
     size_t partition_count;
 };
 
