@@ -108,6 +108,31 @@ static void who_never_waits_is_cut_off(void **state)
     weir_server_free(server);
 }
 
+/* Hears of nothing but that its connection is gone. */
+static void deaf(weir_conn *conn, void *arg)
+{
+    char byte;
+    (void)arg;
+    weir_send_all(conn, "x", 1);
+    while (weir_recv(conn, &byte, 1) >= 0 || errno != ECONNABORTED)
+        usleep(1000);
+}
+
+static void who_does_not_hear_of_it_is_cut_off(void **state)
+{
+    weir_server_options options = options_of(state);
+    weir_server *server = server_with(&options, "tcp://127.0.0.1:0", deaf, NULL);
+    int fd = client_of(server);
+    char byte;
+    check(recv(fd, &byte, 1, 0) == 1);
+    weir_server_stop(server, WEIR_NOW);
+    check(weir_server_wait(server, SOON) == 0);
+    check(has_ended(fd));
+    check(counters_of(server).cancelled == 1);
+    close(fd);
+    weir_server_free(server);
+}
+
 /* With room for one, four wait in the queue when the server is stopped: they are served all the same. */
 static void what_was_queued_is_served(void **state)
 {
@@ -219,6 +244,7 @@ int main(void)
         IN_EVERY_MODE(the_deadline_cuts_them),
         IN_EVERY_MODE(whatever_a_handler_waits_for_is_cancelled),
         IN_EVERY_MODE(who_never_waits_is_cut_off),
+        WITH_THREADS(who_does_not_hear_of_it_is_cut_off),
         IN_EVERY_MODE(what_was_queued_is_served),
         IN_EVERY_MODE(the_queue_is_dropped_at_the_deadline),
         AT_ONCE(a_busy_server_loses_nothing),
