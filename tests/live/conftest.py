@@ -44,11 +44,11 @@ def environment(extra=None):
     return kept | (extra or {})
 
 
-def run_weir(*arguments, input=b"", timeout=20, env=None, **options):
+def run_weir(*arguments, input=b"", timeout=20, env=None, wrapper=(), **options):
     """Runs the program to its end. Returns a CompletedProcess with bytes; fails the test where it does not end."""
     if "stdin" not in options:
         options["input"] = input
-    return subprocess.run([WEIR, *map(str, arguments)], stdout=options.pop("stdout", subprocess.PIPE),
+    return subprocess.run([*wrapper, WEIR, *map(str, arguments)], stdout=options.pop("stdout", subprocess.PIPE),
                           stderr=options.pop("stderr", subprocess.PIPE), timeout=seconds(timeout),
                           env=environment(env), start_new_session=True, **options)
 

@@ -138,6 +138,19 @@ def test_they_crash_one_after_the_other(trial, backend):
     assert 1 <= server.text.count("ended with status 1") <= 6
 
 
+@pytest.mark.parametrize("processes", [1, 3])
+def test_told_to_reload(trial, processes):
+    """SIGHUP reaches all who serve, where the program has asked for it."""
+    server = trial("--processes", processes)
+    serving = children(server) if processes > 1 else {server.process.pid}
+    server.signal(signal.SIGHUP)
+    for pid in serving:
+        server.wait_for_text(f"trial: process {pid} was told to reload")
+    assert server.text.count("told to reload") == processes
+    with server.connect() as client:
+        assert ask(client, "hello") == "hello"
+
+
 def test_alone_it_dies_as_it_should(trial, backend):
     """Without --processes nobody restarts it: whoever started it learns of the signal, and clients of the end."""
     if sanitized:

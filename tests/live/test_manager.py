@@ -64,6 +64,30 @@ def test_several_of_several_kinds(serve, tmp_path, options):
         os.unlink(f"{tmp_path}/s")
 
 
+@pytest.mark.parametrize("bound, host", [("0.0.0.0", "*"), ("127.0.0.1", "localhost"), ("127.0.0.1", "")])
+def test_one_for_every_address_or_a_name(serve, bound, host):
+    """An endpoint says what a socket is for: all addresses, a name's, or none, which is loopback."""
+    with socket.create_server((bound, 0)) as listener:
+        port = listener.getsockname()[1]
+        with passed(listener) as special:
+            echo = serve("echo", f"tcp://{host}:{port}", **special)
+        assert echo.endpoints == [f"tcp://{bound}:{port}"]
+        assert run_weir("ask", f"tcp://127.0.0.1:{port}", "hello").stdout == b"hello"
+
+
+@pytest.mark.parametrize("endpoint", ["*", "127.0.0.2", "localhost"])
+def test_one_for_something_else_is_not_taken(serve, endpoint):
+    """It is on another address of loopback's than those asked for, which are opened beside it."""
+    with socket.create_server(("127.0.0.3", 0)) as listener:
+        port = listener.getsockname()[1]
+        with passed(listener) as special:
+            echo = serve("echo", f"tcp://{endpoint}:0", **special)
+        assert f"tcp://127.0.0.3:{port}" not in echo.endpoints
+        with echo.connect("tcp://") if endpoint != "*" else socket.create_connection(
+                ("127.0.0.1", int(echo.endpoints[0].rpartition(":")[2]))) as client:
+            assert is_echoed(client, b"hello")
+
+
 def test_one_that_was_not_passed_is_opened(serve):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         endpoint = f"tcp://127.0.0.1:{listener.getsockname()[1]}"

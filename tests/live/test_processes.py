@@ -8,7 +8,7 @@ import time
 import pytest
 
 from conftest import group_members, seconds
-from talk import eventually, is_cut, is_echoed, pattern
+from talk import LAUNCH, eventually, is_cut, is_echoed, pattern
 
 
 @pytest.fixture(params=["fiber", "thread"])
@@ -133,6 +133,16 @@ def test_the_parents_death_is_its_childrens_end(serve):
         assert is_echoed(client, b"a client may finish")
     eventually(lambda: not group_members(echo.process.pid))
     echo.kill()
+
+
+def test_none_that_can_start(weir):
+    """Where no child comes up (io_uring is asked for and refused) the parent says so, and waits for nobody."""
+    result = weir("serve", "echo", "tcp://127.0.0.1:0", "--backend", "uring", "--processes", 3,
+                  wrapper=[*LAUNCH, "--deny", "425", "--"])
+    assert result.returncode == 1
+    lines = result.stderr.decode().splitlines()
+    assert "3 of 3 processes could not start" in lines[-1], lines
+    assert sum("loop uring: operation not permitted" in line for line in lines) == 3, lines
 
 
 def test_told_to_stop_while_a_child_is_dead(serve):

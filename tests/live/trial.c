@@ -7,6 +7,8 @@
  *     crash      it writes where nothing is          abort   it fails an assertion
  *     exit N     it ends the process
  *     pid        the process that serves is told
+ *
+ * At SIGHUP each process that serves says so.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,12 +68,19 @@ static void serve(weir_conn *client, void *arg)
             return;
 }
 
+static void reload(void *arg)
+{
+    (void)arg;
+    weir_log(WEIR_LOG_INFO, "trial: process %d was told to reload", (int)getpid());
+}
+
 static int run(weir_server *server, const struct settings *settings)
 {
     weir_run_options options = {
         .size = sizeof options,
         .processes = (int)settings->processes,
         .ready_fd = (int)settings->ready_fd,
+        .reload = reload,
     };
     return weir_run_servers(&server, 1, &options);
 }
