@@ -200,10 +200,16 @@ static void deliver(struct weir__sim_datagrams *socket, struct weir__sim_datagra
     weir__sim_datagram_queue(socket, datagram);
 }
 
+/* A host that was killed says nothing. */
 static void arrive(void *arg)
 {
     struct weir__sim_datagram *datagram = arg;
     weir__sim_here->delivering = datagram->to;
+    if (datagram->to->down) {
+        weir__list_remove(&datagram->link);
+        free(datagram);
+        return;
+    }
     struct weir__sim_datagrams *socket = socket_at(datagram->to, &datagram->destination);
     if (socket && (!socket->peer_length || is_connected_to(socket, &datagram->source)))
         deliver(socket, datagram);
