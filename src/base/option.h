@@ -15,8 +15,8 @@ struct weir__option_found {
 int weir__option_find(const weir_option_set *sets, size_t count, const char *name, size_t length,
                       struct weir__option_found *found);
 
-/* Finds a row by its letter; `word` is the whole argument, for the error. 0 or -1. */
-int weir__option_find_letter(const weir_option_set *sets, size_t count, char letter, const char *word,
+/* Finds a row by its letter, which stands in `word`, the whole argument, for the error. 0 or -1. */
+int weir__option_find_letter(const weir_option_set *sets, size_t count, const char *letter, const char *word,
                              struct weir__option_found *found);
 
 /* Reads a text into the row's member. `shown` is the option as the user wrote it: "--timeout". 0 or -1. */

@@ -9,7 +9,10 @@
 #include "base/option.h"
 #include "base/text.h"
 
-enum { LONGEST_GUESSED = 40 }; /* names of more bytes are not compared by distance */
+enum {
+    LONGEST_GUESSED = 40, /* names of more bytes are not compared by distance */
+    MOST_SHOWN = 100,     /* bytes of what was typed, in errors */
+};
 
 /* What was typed, without its dashes and its "=value". */
 struct typed {
@@ -184,7 +187,7 @@ static int fail_unknown(struct walk walk, struct typed typed)
     char reason[300];
     struct weir__text text = weir__text(reason, sizeof reason);
     weir__text_put(&text, "unknown option ");
-    put_typed(&text, (struct typed){typed.name, smaller(typed.length, 100)});
+    put_typed(&text, (struct typed){typed.name, weir__text_cut(typed.name, typed.length, MOST_SHOWN)});
     struct weir__option_found meant;
     if (guess(walk, typed, &meant)) {
         weir__text_put(&text, ", did you mean ");
@@ -208,19 +211,21 @@ int weir__option_find(const weir_option_set *sets, size_t count, const char *nam
 }
 
 /* Somebody who writes -timeout means --timeout. */
-static int fail_letter(struct walk walk, char letter, const char *word)
+static int fail_letter(struct walk walk, const char *letter, const char *word)
 {
     char reason[300];
     struct weir__text text = weir__text(reason, sizeof reason);
     weir__text_put(&text, "unknown option -");
-    weir__text_put_char(&text, letter);
+    size_t character = weir__utf8_length(letter, strlen(letter));
+    character = character > 0 ? character : 1;
+    weir__text_put_bytes(&text, letter, character);
     struct typed typed = {word + 1, strcspn(word + 1, "=")};
     struct weir__option_found meant;
-    if (typed.length > 1) {
+    if (typed.length > character) {
         weir__text_put(&text, " in ");
-        weir__text_put_bytes(&text, word, smaller(strlen(word), 100));
+        weir__text_put_bytes(&text, word, weir__text_cut(word, strlen(word), MOST_SHOWN));
     }
-    if (typed.length > 1 && find_rows(walk, is_whole, typed, &meant) > 0) {
+    if (typed.length > character && find_rows(walk, is_whole, typed, &meant) > 0) {
         weir__text_put(&text, ", did you mean ");
         put_name(&text, &meant);
         weir__text_put_char(&text, '?');
@@ -228,13 +233,13 @@ static int fail_letter(struct walk walk, char letter, const char *word)
     return weir_fail(WEIR_ERROR_USAGE, EINVAL, "", "", "%s", reason);
 }
 
-int weir__option_find_letter(const weir_option_set *sets, size_t count, char letter, const char *word,
+int weir__option_find_letter(const weir_option_set *sets, size_t count, const char *letter, const char *word,
                              struct weir__option_found *found)
 {
     struct walk walk = {.sets = sets, .count = count};
     struct walk start = walk;
     while (next_row(&walk, found))
-        if (!found->negated && found->option->letter == letter)
+        if (!found->negated && found->option->letter == *letter)
             return 0;
     return fail_letter(start, letter, word);
 }

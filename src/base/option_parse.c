@@ -101,7 +101,7 @@ static int parse_letters(struct parser *parser, const char *word)
 {
     for (const char *letter = word + 1; *letter; letter++) {
         struct weir__option_found found;
-        if (weir__option_find_letter(parser->sets, parser->count, *letter, word, &found) < 0)
+        if (weir__option_find_letter(parser->sets, parser->count, letter, word, &found) < 0)
             return -1;
         char shown[] = {'-', *letter, '\0'};
         if (found.option->kind != WEIR_OPTION_FLAG)
@@ -182,6 +182,7 @@ void weir_options_free(const weir_option_set *sets, size_t count, weir_arguments
         for (const weir_option *option = sets[i].options; !weir__option_is_end(option); option++)
             if (option->kind == WEIR_OPTION_LIST) {
                 free(list_of(&sets[i], option)->items);
+                free(list_of(&sets[i], option)->names);
                 *list_of(&sets[i], option) = (weir_option_list){0};
             }
     free(arguments->items);

@@ -306,6 +306,8 @@ static void unknown_options_are_told_and_guessed(void **state)
 {
     (void)state;
     bad(PARSE("--foo"), "unknown option --foo");
+    bad(PARSE("-\xc3\xa9"), "unknown option -\xc3\xa9");
+    bad(PARSE("-k\xc3\xa9=1"), "unknown option -\xc3\xa9 in -k\xc3\xa9=1");
     bad(PARSE("--prefiks=x"), "unknown option --prefiks, did you mean --prefix?");
     bad(PARSE("--perfix", "x"), "unknown option --perfix, did you mean --prefix?");
     bad(PARSE("--tmeout=3"), "unknown option --tmeout, did you mean --timeout?");
