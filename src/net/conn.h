@@ -9,6 +9,7 @@
 #ifndef WEIR_NET_CONN_H
 #define WEIR_NET_CONN_H
 
+#include <errno.h>
 #include <weir/conn.h>
 
 #include "engine/engine.h"
@@ -76,7 +77,9 @@ struct weir_conn {
     _Atomic uint8_t failure; /* enum weir__conn_failure; of whichever direction failed last */
     atomic_bool aborted;
     atomic_bool bound; /* aborted, an error owed, a timeout or deadline ever set: calls look before they begin */
-    uint8_t owed;      /* the errno of a failure that a receive could not tell, since bytes came before it; reader's */
+    /* The errno by which the socket told a writer that the connection is gone: to the reader it looks ended then. 0: none. */
+    _Atomic uint8_t broken;
+    uint8_t owed; /* the errno of a failure that a receive could not tell, since bytes came before it; reader's */
 };
 
 /*
@@ -93,6 +96,17 @@ void weir__socket_setup(int fd, bool tcp, const weir_socket_options *options);
 
 /* Server's limits, and how long it may live from now (WEIR_FOREVER: as long as it likes). Before its first use. */
 void weir__conn_set_limits(weir_conn *conn, const struct weir__conn_limits *limits, int64_t lifetime);
+
+/*
+ * A receive has brought nothing: 0 if this is the end of the stream, else what its reader is to be told. An abort shuts down,
+ * which looks like an end; and a failure is told by the kernel once, by whichever call comes first, and is an end then.
+ */
+static inline int weir__conn_false_end(const weir_conn *conn)
+{
+    if (conn->aborted)
+        return ECONNABORTED;
+    return conn->datagram || conn->ended ? 0 : atomic_load_explicit(&conn->broken, memory_order_relaxed);
+}
 
 /* The directions here are WEIR__READABLE and WEIR__WRITABLE. */
 

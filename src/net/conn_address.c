@@ -61,11 +61,20 @@ const char *weir__conn_name(weir_conn *conn, char *text, size_t size)
     return weir_endpoint_text((weir_scheme)conn->scheme, conn->datagram, &address, text, size);
 }
 
+/* Whether an error is the end of a connection whose bytes may not all have come, and not of one call. */
+static bool breaks(int number)
+{
+    return number == ECONNRESET || number == ETIMEDOUT || number == ECONNABORTED || number == EHOSTUNREACH ||
+           number == ENETUNREACH || number == ENETDOWN;
+}
+
 int weir__conn_fail(weir_conn *conn, int number, const char *step)
 {
     char name[WEIR_ADDRESS_TEXT];
     if (conn->aborted)
         return weir__conn_fail_aborted(conn, step);
+    if (breaks(number))
+        atomic_store_explicit(&conn->broken, (uint8_t)number, memory_order_relaxed);
     conn->failure = number == ECONNRESET || number == EPIPE ? WEIR__FAILURE_RESET : WEIR__FAILURE_OTHER;
     return weir__fail_system(number, step, weir__conn_name(conn, name, sizeof name));
 }

@@ -144,8 +144,9 @@ static ssize_t receive_now(weir_conn *conn)
     while (length < 0 && errno == EINTR);
     if (length < 0)
         return -1;
-    if (length == 0 && conn->aborted) {
-        errno = ECONNABORTED; /* which shuts down, as if it were the stream's end */
+    int number = length == 0 ? weir__conn_false_end(conn) : 0;
+    if (number != 0) {
+        errno = number;
         return -1;
     }
     weir__conn_count(conn, WEIR__READABLE, (size_t)length);

@@ -106,8 +106,9 @@ static void moved_on(const struct weir__pump *pump, struct weir__end *end, size_
 
 static enum weir__pumped source_ended(struct weir__pump *pump)
 {
-    if (pump->from.conn && pump->from.conn->aborted) { /* which shuts down, and looks like the stream's end */
-        weir__conn_fail_aborted(pump->from.conn, pump->from.step);
+    int number = pump->from.conn ? weir__conn_false_end(pump->from.conn) : 0;
+    if (number != 0) {
+        weir__conn_fail(pump->from.conn, number, pump->from.step);
         return WEIR__PUMP_FAILED;
     }
     if (pump->from.conn)

@@ -20,12 +20,13 @@ static void received(weir_conn *conn, size_t length, size_t size, int flags)
         weir__watch_drained(&conn->watch);
 }
 
-/* An abort shuts down, which looks like the stream's end. */
-static ssize_t unless_aborted(const weir_conn *conn, ssize_t length)
+/* What was received; or -1 and errno where it only looks like the stream's end. */
+static ssize_t unless_broken(const weir_conn *conn, ssize_t length)
 {
-    if (length != 0 || !conn->aborted)
+    int number = length == 0 ? weir__conn_false_end(conn) : 0;
+    if (number == 0)
         return length;
-    errno = ECONNABORTED;
+    errno = number;
     return -1;
 }
 
@@ -33,13 +34,13 @@ static ssize_t receive_once(weir_conn *conn, void *buffer, size_t size, int flag
 {
     const struct weir__system *system = weir__system();
     if (!from)
-        return unless_aborted(conn, system->recv(conn->watch.fd, buffer, size, flags | MSG_DONTWAIT));
+        return unless_broken(conn, system->recv(conn->watch.fd, buffer, size, flags | MSG_DONTWAIT));
     struct iovec vector = {buffer, size};
     struct msghdr message = {
         .msg_name = &from->any, .msg_namelen = sizeof(struct sockaddr_un), .msg_iov = &vector, .msg_iovlen = 1};
     ssize_t length = system->recvmsg(conn->watch.fd, &message, flags | MSG_DONTWAIT);
     from->length = length < 0 ? 0 : weir__told_length(message.msg_namelen);
-    return unless_aborted(conn, length);
+    return unless_broken(conn, length);
 }
 
 /* Whether to try again, after waiting where that is called for; false: an error is set. */
@@ -138,7 +139,7 @@ static ssize_t receive_vector(weir_conn *conn, const struct iovec *vector, int c
     for (int i = 0; i < count; i++)
         size += vector[i].iov_len;
     for (;;) {
-        ssize_t length = unless_aborted(conn, weir__system()->recvmsg(conn->watch.fd, &message, MSG_DONTWAIT));
+        ssize_t length = unless_broken(conn, weir__system()->recvmsg(conn->watch.fd, &message, MSG_DONTWAIT));
         if (length >= 0) {
             received(conn, (size_t)length, size, 0);
             return length;
