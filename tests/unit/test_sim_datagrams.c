@@ -1,113 +1,13 @@
-/* Datagrams in the simulator: what Linux does with them, and what happens to them on their way. */
-#include <errno.h>
+/* Datagrams in the simulator: what Linux does with them. */
+#include "simulated.h"
+
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
-#include <poll.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <weir/sim.h>
-#include <weir/weir.h>
-
-#include <cmocka.h>
-
-#include "base/system.h"
-
-#define CHECK WEIR_SIM_CHECK
-
-/* --- running --- */
-
-static int (*here)(void *arg), (*there)(void *arg);
-
-static void two_hosts(void)
-{
-    weir_sim_program(weir_sim_host_new("here"), "here", here, NULL);
-    weir_sim_host *other = weir_sim_host_new("there");
-    if (there)
-        weir_sim_program(other, "there", there, NULL);
-}
-
-static weir_sim_result play(int (*one)(void *arg), int (*other)(void *arg), unsigned faults, uint64_t seed)
-{
-    const weir_sim_scenario scenario = {.name = "datagrams",
-                                        .set_up = two_hosts,
-                                        .without = WEIR_SIM_ALL_FAULTS & ~faults,
-                                        .faults_for = WEIR_MINUTES(1)};
-    weir_sim_result result;
-    here = one;
-    there = other;
-    if (weir_sim_run(&scenario, seed, -1, &result) < 0)
-        fail_msg("seed %llu: %s", (unsigned long long)seed, result.reason);
-    return result;
-}
 
 static void without_faults(int (*one)(void *arg), int (*other)(void *arg))
 {
     for (uint64_t seed = 1; seed <= 5; seed++)
         play(one, other, 0, seed);
-}
-
-/* --- sockets --- */
-
-static weir_address address_of(const char *text)
-{
-    weir_address address = {0};
-    CHECK(weir_parse_address(text, &address) == 0);
-    return address;
-}
-
-static int bound(const char *text, int type)
-{
-    weir_address address = address_of(text);
-    int fd = weir__system()->socket(address.any.sa_family, type | SOCK_NONBLOCK, 0);
-    CHECK(weir__system()->bind(fd, &address.any, address.length) == 0);
-    return fd;
-}
-
-static int connect_to(int fd, const char *text)
-{
-    weir_address address = address_of(text);
-    return weir__system()->connect(fd, &address.any, address.length);
-}
-
-static int connected(const char *text)
-{
-    int fd = weir__system()->socket(address_of(text).any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-    CHECK(connect_to(fd, text) == 0);
-    return fd;
-}
-
-static ssize_t put(int fd, const void *data, size_t size)
-{
-    return weir__system()->send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-static ssize_t put_to(int fd, const char *text, const void *data, size_t size)
-{
-    weir_address to = address_of(text);
-    struct iovec piece = {(void *)(uintptr_t)data, size};
-    const struct msghdr message = {.msg_name = &to.any, .msg_namelen = to.length, .msg_iov = &piece, .msg_iovlen = 1};
-    return weir__system()->sendmsg(fd, &message, MSG_DONTWAIT);
-}
-
-static ssize_t get(int fd, void *data, size_t size, int flags)
-{
-    return weir__system()->recv(fd, data, size, flags | MSG_DONTWAIT);
-}
-
-static short ready(int fd)
-{
-    struct pollfd one = {.fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP};
-    weir__system()->poll(&one, 1, 0);
-    return one.revents;
-}
-
-static bool fails(ssize_t result, int number)
-{
-    return result == -1 && errno == number;
 }
 
 static void close_all(int one, int other)
@@ -465,113 +365,6 @@ static void a_full_receiver_is_not_asked_all_the_time(void **state)
     assert_true(result.steps < 1000);
 }
 
-/* --- on the way --- */
-
-enum { NUMBERED = 300, ALL_SENT = 60 };
-
-static struct {
-    unsigned received, out_of_order, cut;
-} seen;
-
-static int sends_numbered(void *arg)
-{
-    (void)arg;
-    weir_sleep(WEIR_S(1));
-    weir_conn *conn = weir_connect("udp://there:7", NULL);
-    for (unsigned i = 1; i <= NUMBERED; i++) {
-        CHECK(weir_send(conn, &i, sizeof i) == sizeof i);
-        weir_sleep(WEIR_MS(10));
-    }
-    return weir_close(conn);
-}
-
-static int receives_numbered(void *arg)
-{
-    unsigned number = 0, last = 0;
-    (void)arg;
-    memset(&seen, 0, sizeof seen);
-    weir_conn *conn = weir_bind("udp://*:7", NULL);
-    weir_set_deadline(conn, WEIR_READ, weir_deadline(WEIR_S(ALL_SENT)));
-    for (ssize_t size; (size = weir_recv(conn, &number, sizeof number)) >= 0; last = number) {
-        seen.received++;
-        seen.cut += size < (ssize_t)sizeof number;
-        seen.out_of_order += size == sizeof number && number < last;
-    }
-    CHECK(errno == ETIMEDOUT);
-    return weir_close(conn);
-}
-
-static unsigned count_of(const weir_sim_result *result, weir_sim_fault fault)
-{
-    return (unsigned)result->faults[__builtin_ctz((unsigned)fault)];
-}
-
-static void what_is_lost_and_doubled_adds_up(void **state)
-{
-    unsigned lost = 0, doubled = 0;
-    (void)state;
-    for (uint64_t seed = 1; seed <= 20; seed++) {
-        weir_sim_result result =
-            play(sends_numbered, receives_numbered, WEIR_SIM_LOSS | WEIR_SIM_DUPLICATE | WEIR_SIM_DELAY, seed);
-        lost += count_of(&result, WEIR_SIM_LOSS);
-        doubled += count_of(&result, WEIR_SIM_DUPLICATE);
-        assert_int_equal(seen.received,
-                         NUMBERED - count_of(&result, WEIR_SIM_LOSS) + count_of(&result, WEIR_SIM_DUPLICATE));
-        assert_int_equal(seen.out_of_order, 0);
-        assert_int_equal(seen.cut, 0);
-    }
-    assert_true(lost > 0);
-    assert_true(doubled > 0);
-}
-
-static void what_is_cut_is_counted(void **state)
-{
-    unsigned cut = 0;
-    (void)state;
-    for (uint64_t seed = 1; seed <= 20; seed++) {
-        weir_sim_result result = play(sends_numbered, receives_numbered, WEIR_SIM_TRUNCATE, seed);
-        assert_int_equal(seen.received, NUMBERED);
-        assert_int_equal(seen.cut, count_of(&result, WEIR_SIM_TRUNCATE));
-        cut += seen.cut;
-    }
-    assert_true(cut > 0);
-}
-
-static void some_overtake_others(void **state)
-{
-    unsigned out_of_order = 0;
-    (void)state;
-    for (uint64_t seed = 1; seed <= 20; seed++) {
-        weir_sim_result result = play(sends_numbered, receives_numbered, WEIR_SIM_REORDER, seed);
-        assert_int_equal(seen.received, NUMBERED);
-        assert_true(count_of(&result, WEIR_SIM_REORDER) > 0 || seen.out_of_order == 0);
-        out_of_order += seen.out_of_order;
-    }
-    assert_true(out_of_order > 0);
-}
-
-static void a_partition_cuts_some_off(void **state)
-{
-    unsigned divided = 0;
-    (void)state;
-    for (uint64_t seed = 1; seed <= 40; seed++) {
-        weir_sim_result result = play(sends_numbered, receives_numbered, WEIR_SIM_PARTITION, seed);
-        assert_int_equal(seen.received<NUMBERED, count_of(&result, WEIR_SIM_PARTITION)> 0);
-        divided += seen.received < NUMBERED;
-    }
-    assert_true(divided > 0);
-}
-
-static void the_same_seed_is_the_same_run(void **state)
-{
-    (void)state;
-    for (uint64_t seed = 1; seed <= 10; seed++) {
-        weir_sim_result one = play(sends_numbered, receives_numbered, WEIR_SIM_LOSS | WEIR_SIM_REORDER, seed);
-        weir_sim_result other = play(sends_numbered, receives_numbered, WEIR_SIM_LOSS | WEIR_SIM_REORDER, seed);
-        assert_true(one.digest == other.digest);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -585,11 +378,6 @@ int main(void)
         cmocka_unit_test(unix_datagrams_wait_for_room),
         cmocka_unit_test(a_pair_keeps_all_in_order),
         cmocka_unit_test(a_full_receiver_is_not_asked_all_the_time),
-        cmocka_unit_test(what_is_lost_and_doubled_adds_up),
-        cmocka_unit_test(what_is_cut_is_counted),
-        cmocka_unit_test(some_overtake_others),
-        cmocka_unit_test(a_partition_cuts_some_off),
-        cmocka_unit_test(the_same_seed_is_the_same_run),
     };
     return cmocka_run_group_tests_name("sim datagrams", tests, NULL, NULL);
 }
