@@ -28,7 +28,7 @@ void dialling_say(const struct dialling *dialling, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    weir_log(WEIR_LOG_INFO, "%s", text);
+    weir_log(WEIR_LOG_INFO, "%.3f s: %s", (double)(weir_now() - dialling->began) / 1e9, text);
 }
 
 /* --- reading the endpoint --- */
@@ -98,6 +98,7 @@ static int check(const struct dialling *dialling)
 
 size_t dialling_read(struct dialling *dialling, const weir_arguments *words)
 {
+    dialling->began = weir_now();
     if (words->count == 0) {
         weir_fail(WEIR_ERROR_USAGE, EINVAL, dialling->command, "", "no endpoint is named; see weir %s --help",
                   dialling->command);

@@ -13,6 +13,7 @@ struct dialling {
     const char *source;
     const char *source_port;
     int64_t timeout;
+    int64_t began; /* when the options were read: steps tell the time since */
     weir_endpoint endpoint; /* once it was read */
 };
 
@@ -28,7 +29,7 @@ size_t dialling_read(struct dialling *dialling, const weir_arguments *words);
 /* Connects. NULL with an error. */
 weir_conn *dialling_connect(const struct dialling *dialling);
 
-/* Says a step on stderr where -v is given. */
+/* Says a step on stderr, with its time, where -v is given. */
 void dialling_say(const struct dialling *dialling, const char *format, ...) WEIR_PRINTF(2, 3);
 
 #endif

@@ -54,6 +54,12 @@ void session_settle(struct session *session, int status)
     weir_set_deadline(session->conn, WEIR_READ_WRITE, WEIR_NOW);
 }
 
+void session_fail(struct session *session)
+{
+    if (!session->settled)
+        session_settle(session, failed());
+}
+
 /* --- pieces --- */
 
 static int note(struct session *session, int direction, const char *data, size_t size)
@@ -81,13 +87,15 @@ int session_send(struct session *session, const char *data, size_t size)
 int session_print(struct session *session, const char *data, size_t size)
 {
     if (note(session, SESSION_RECEIVED, data, size) < 0) {
-        session_settle(session, failed());
+        session_fail(session);
         return -1;
     }
     if (weir_file_write_all(weir_stdout(), data, size, WEIR_FOREVER) == 0)
         return 0;
     session_end(session, "output", "nobody reads stdout any more");
-    session_settle(session, errno == EPIPE ? STATUS_DONE : failed());
+    if (errno == EPIPE)
+        session_settle(session, STATUS_DONE);
+    session_fail(session);
     return -1;
 }
 
@@ -103,6 +111,13 @@ static int64_t deadline(const struct session *session)
     return session->last_byte > WEIR_FOREVER - limit ? WEIR_FOREVER : session->last_byte + limit;
 }
 
+void session_sent_all(struct session *session)
+{
+    session->sending = false;
+    session->last_byte = weir_now();
+    weir_set_deadline(session->conn, WEIR_READ, deadline(session));
+}
+
 /* Silence for so long ends datagrams, and is otherwise what --timeout is about; the other direction's bytes count as well. */
 static void silent(struct session *session)
 {
@@ -115,7 +130,7 @@ static void silent(struct session *session)
     }
     weir_fail(WEIR_ERROR_DEADLINE, ETIMEDOUT, session->command, session->peer,
               "no byte in either direction for too long");
-    session_settle(session, failed());
+    session_fail(session);
 }
 
 static void receive_failed(struct session *session)
@@ -127,7 +142,7 @@ static void receive_failed(struct session *session)
         return;
     }
     session_end(session, "peer", "the connection was cut");
-    session_settle(session, failed());
+    session_fail(session);
 }
 
 /* Prints what comes until the peer's end, or the session's. */
@@ -179,7 +194,7 @@ static void tell_cut(struct session *session)
     if (session->settled || !session->cut[0])
         return;
     weir_fail(WEIR_ERROR_CLOSED, EPIPE, "send", session->peer, "%s", session->cut);
-    session_settle(session, failed());
+    session_fail(session);
 }
 
 static void join_both(struct session *session)
@@ -187,7 +202,7 @@ static void join_both(struct session *session)
     session->sending = true;
     session->sender = weir_spawn(session_sender, session, WEIR_OPTIONS(weir_fiber_options, .name = "sender"));
     if (!session->sender) {
-        session_settle(session, failed());
+        session_fail(session);
         return;
     }
     receive_all(session);

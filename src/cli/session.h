@@ -78,8 +78,11 @@ void session_end(struct session *session, const char *which, const char *how);
 int session_send(struct session *session, const char *data, size_t size);
 /* Prints a piece, likewise; -1 settles the session. */
 int session_print(struct session *session, const char *data, size_t size);
-/* Ends the session with a status. */
+/* Ends the session with a status; or with that of weir_error(), which is told. Does nothing where it has been settled. */
 void session_settle(struct session *session, int status);
+void session_fail(struct session *session);
+/* Nothing more is to be sent: from here on the peer's silence counts. */
+void session_sent_all(struct session *session);
 /* The sender's fiber (session_input.c), and the conversation of --prompt (session_prompt.c), which is all of a session. */
 int session_sender(void *arg);
 void session_converse(struct session *session);

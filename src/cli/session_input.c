@@ -49,7 +49,7 @@ static void sending_failed(struct session *session)
         return;
     const weir_error_info *error = weir_error();
     if (error->kind != WEIR_ERROR_CLOSED) {
-        session_settle(session, failed());
+        session_fail(session);
         return;
     }
     snprintf(session->cut, sizeof session->cut, "%s", error->reason);
@@ -59,11 +59,8 @@ static void sending_failed(struct session *session)
 static void input_ended(struct session *session)
 {
     session_end(session, "input", "stdin has ended");
-    session->last_byte = weir_now();
-    session->sending = false;
-    if (session->datagram)
-        weir_cancel(session->conn); /* the receiver looks at its deadline anew */
-    else
+    session_sent_all(session);
+    if (!session->datagram)
         weir_shutdown(session->conn, SHUT_WR);
 }
 
@@ -73,7 +70,7 @@ int session_sender(void *arg)
     char *piece = malloc(3 * CHUNK);
     if (!piece) {
         weir_fail(WEIR_ERROR_MEMORY, ENOMEM, session->command, session->peer, NULL);
-        session_settle(session, failed());
+        session_fail(session);
     } else if (send_input(session, piece) < 0) {
         sending_failed(session);
     } else if (!session->settled) {

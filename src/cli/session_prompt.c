@@ -69,7 +69,9 @@ static bool print_answer(struct session *session)
         if (size < 0 && weir_error()->kind == WEIR_ERROR_DEADLINE)
             return true;
         session_end(session, "peer", size == 0 ? "the peer ended its side" : "the connection was cut");
-        session_settle(session, size == 0 ? STATUS_DONE : failed());
+        if (size == 0)
+            session_settle(session, STATUS_DONE);
+        session_fail(session);
         return false;
     }
 }
@@ -80,7 +82,7 @@ static bool converse_once(struct session *session, struct typed *typed)
     ask(session);
     ssize_t length = read_line(session, typed);
     if (length < 0) {
-        session_settle(session, failed());
+        session_fail(session);
         return false;
     }
     bool empty = length == 0 || typed->data[0] == '\n' || (length == 2 && typed->data[0] == '\r');
@@ -94,7 +96,7 @@ static bool converse_once(struct session *session, struct typed *typed)
     }
     if (send_line(session, typed, (size_t)length) == 0)
         return print_answer(session);
-    session_settle(session, failed());
+    session_fail(session);
     return false;
 }
 
@@ -103,7 +105,7 @@ void session_converse(struct session *session)
     struct typed *typed = malloc(sizeof *typed);
     if (!typed) {
         weir_fail(WEIR_ERROR_MEMORY, ENOMEM, session->command, session->peer, NULL);
-        session_settle(session, failed());
+        session_fail(session);
         return;
     }
     typed->length = 0;
