@@ -4,7 +4,7 @@ SEEDS ?= 2000
 export CC
 
 .PHONY: help build run test check check-format check-floors check-scripts check-lint check-variants check-aarch64 \
-	bench soak coverage sim sim-check install clean
+	bench fuzz soak coverage sim sim-check install clean
 
 help:
 	@echo 'make build     build the library and the program, $(BUILD)/weir'
@@ -15,6 +15,7 @@ help:
 	@echo 'make sim       run the scenarios of the simulator: SEEDS=2000 of each, or of SCENARIO=…'
 	@echo 'make sim-check plant mistakes in a copy, and see the simulator find each'
 	@echo 'make soak      clients at full speed, and everything back where it began: TIME=30 seconds'
+	@echo 'make fuzz      inputs that nobody thought of, for two minutes or TIME=… seconds, to all targets or TARGET=…'
 	@echo 'make coverage  the lines of src/ that the tests run, and the functions that none enters'
 	@echo 'make install   install below /usr/local (or PREFIX=…, and DESTDIR=…)'
 	@echo 'make clean     remove what was built'
@@ -82,6 +83,10 @@ soak:
 	@scripts/setup build test
 	@scripts/build $(BUILD) -Dtests=enabled
 	@scripts/soak --build $(BUILD) --time $(or $(TIME),30)
+
+fuzz:
+	@scripts/setup build fuzz
+	@scripts/fuzz $(if $(TARGET),--target $(TARGET)) --time $(or $(TIME),120)
 
 coverage:
 	@scripts/setup build test check
