@@ -13,6 +13,7 @@
 #include "engine/loop.h"
 
 #define LONGEST_DOWNTIME WEIR_S(5)
+#define BACK_WITHIN      WEIR_MS(200) /* once faults have stopped */
 
 struct weir_sim_host *weir__sim_host(void)
 {
@@ -230,11 +231,20 @@ static void start_again(void *arg)
     spawn_program(program);
 }
 
+/* To be down is a fault: when those have stopped it does not last. */
+static int64_t back_at(const struct weir__sim *sim)
+{
+    int64_t quiet = sim->now > sim->faults_end ? sim->now : sim->faults_end;
+    int64_t time = sim->now + weir__sim_between(WEIR_MS(1), LONGEST_DOWNTIME);
+    int64_t latest = quiet + weir__sim_between(WEIR_MS(1), BACK_WITHIN);
+    return time < latest ? time : latest;
+}
+
 void weir__sim_start_later(struct weir__sim_program *program)
 {
     struct weir__sim *sim = weir__sim_here;
     if (!program->awaited)
-        weir__sim_at(sim->now + weir__sim_between(WEIR_MS(1), LONGEST_DOWNTIME), start_again, program);
+        weir__sim_at(back_at(sim), start_again, program);
     program->awaited = true;
 }
 

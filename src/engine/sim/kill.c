@@ -46,11 +46,12 @@ static void funeral(void *arg)
     weir__sim_for_programs(host, resurrect);
 }
 
+/* The clock may have jumped past the end of the faults. */
 static void kill_host(void *arg)
 {
     struct weir_sim_host *host = arg;
     struct weir__sim *sim = weir__sim_here;
-    if (sim->stopping || host->down || !cancel_all(host))
+    if (sim->stopping || sim->now >= sim->faults_end || host->down || !cancel_all(host))
         return; /* or it is not up at the moment */
     sim->result.faults[__builtin_ctz(WEIR_SIM_RESTART)]++;
     sim->delivering = host;
