@@ -76,9 +76,10 @@ static void tell_acceptor(void *arg)
         one->telling = weir__sim_at(weir__sim_moment(), tell_acceptor, one);
 }
 
+/* One that stops has its last client to come, and no more. */
 void weir__sim_tell_acceptor(struct weir__sim_acceptor *one)
 {
-    if (!one->telling)
+    if (!one->telling && !one->acceptor->stopping)
         one->telling = weir__sim_at(weir__sim_moment(), tell_acceptor, one);
 }
 
