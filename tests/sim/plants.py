@@ -72,12 +72,8 @@ PLANTS = [
 """,
           ""),
     Plant("a copy does not pass on the half-close", "src/net/copy.c",
-          """        note_failure(copying);
-    else
-        weir_shutdown(to, SHUT_WR);
-""",
-          """        note_failure(copying);
-"""),
+          "    weir_shutdown(copying->pumps[direction].to.conn, SHUT_WR);\n",
+          ""),
     Plant("a client's place under its address is not given back", "src/server/client.c",
           "    weir__addresses_give(&server->addresses, address_key);\n",
           ""),
