@@ -21,7 +21,9 @@ typedef enum weir_option_kind {
 } weir_option_kind;
 
 typedef struct weir_option_list {
-    const char **items; /* allocated; freed by weir_options_free */
+    const char **items; /* allocated, as names; freed by weir_options_free */
+    const char *
+        *names; /* the option that each was given by: rows may share a list, which keeps the order of them all */
     size_t count;
 } weir_option_list;
 

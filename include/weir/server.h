@@ -4,6 +4,7 @@
 
 #include <weir/datagram.h>
 #include <weir/loop.h>
+#include <weir/option.h>
 
 WEIR_BEGIN
 
@@ -48,9 +49,15 @@ typedef struct weir_server_options {
     size_t stack_size;          /* of a fiber or thread; default 256 KiB */
     weir_listen_options listen; /* backlog, socket options (its size is not read) */
     bool receive_packed;        /* udp: let the kernel coalesce (UDP_GRO) where it can */
+    /*
+     * Who is let in: items are addresses or networks ("10.0.0.0/8", "::1"), names "allow" or "deny"; only read by
+     * weir_server_new. The first that matches a client decides; who matches none is let in unless there is an allow.
+     * Clients of Unix sockets, whose files have permissions, always are; loopback is no exception.
+     */
+    weir_option_list rules;
 } weir_server_options;
 
-/* A server without endpoints yet. `options` may be NULL. Returns NULL with EINVAL or ENOMEM. */
+/* A server without endpoints yet. `options` may be NULL. Returns NULL with EINVAL (a rule is named: "--allow 10.0.0.0/33: ...") or ENOMEM. */
 WEIR_API weir_server *weir_server_new(const weir_server_options *options);
 
 /*
@@ -87,6 +94,7 @@ typedef struct weir_counters {
     uint64_t active;
     uint64_t refused_limit;     /* times that accepting paused at max_connections */
     uint64_t refused_address;   /* closed for max_per_address */
+    uint64_t refused_rule;      /* connections closed and datagrams dropped for the rules */
     uint64_t refused_resources; /* EMFILE, ENFILE, ENOMEM, ENOBUFS on accepting, or no fiber or thread for it */
     uint64_t bytes_in, bytes_out;
     uint64_t errors_reset, errors_idle, errors_write_timeout, errors_message_timeout, errors_lifetime, errors_other;

@@ -195,17 +195,25 @@ static int set_choice(const struct value *value)
     return fail_choice(value);
 }
 
+static int grow(const char ***texts, size_t capacity)
+{
+    const char **larger = realloc(*texts, capacity * sizeof *larger);
+    if (!larger)
+        return -1;
+    *texts = larger;
+    return 0;
+}
+
 /* Grows at each power of two, so that no capacity need be kept. */
 static int add_to_list(const struct value *value)
 {
     weir_option_list *list = value->member;
     if ((list->count & (list->count - 1)) == 0) {
         size_t capacity = list->count > 0 ? 2 * list->count : 1;
-        const char **items = realloc(list->items, capacity * sizeof *items);
-        if (!items)
+        if (grow(&list->items, capacity) < 0 || grow(&list->names, capacity) < 0)
             return weir__fail_memory("options");
-        list->items = items;
     }
+    list->names[list->count] = value->option->name;
     list->items[list->count++] = value->text;
     return 0;
 }

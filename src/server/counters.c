@@ -11,6 +11,7 @@ static const char *const names[] = {
     "active",
     "refused_limit",
     "refused_address",
+    "refused_rule",
     "refused_resources",
     "bytes_in",
     "bytes_out",

@@ -84,6 +84,20 @@ static int count_address(struct weir__gate *gate, int fd, uint64_t *key)
     return -1;
 }
 
+/* Whether the rules refuse a client who has just come, and is closed then: nothing is allocated or kept for it. */
+static bool turn_away(struct weir__gate *gate, int fd)
+{
+    weir_address address = {.length = sizeof address - offsetof(weir_address, any)};
+    if (!gate->worker->server->rules || gate->place->scheme == WEIR_SCHEME_UNIX)
+        return false;
+    if (weir__system()->getpeername(fd, &address.any, &address.length) < 0)
+        address.length = 0; /* it has gone already: nobody knows whose it was */
+    if (!weir__refused_by_rule(gate->worker, gate->place, &address))
+        return false;
+    weir__system()->close(fd);
+    return true;
+}
+
 /* Lets a client in, who has a slot. */
 static void admit(struct weir__gate *gate, int fd)
 {
@@ -138,6 +152,8 @@ static void accepted(struct weir__acceptor *acceptor, int fd_or_error)
         return;
     }
     gate->backoff = SHORTEST_PAUSE;
+    if (turn_away(gate, fd_or_error))
+        return;
     if (gate->state == WEIR__GATE_ACCEPTING && !gate->held_count && weir__slot_take(gate->worker)) {
         admit(gate, fd_or_error);
         return;
@@ -174,10 +190,14 @@ static enum taken take_one(struct weir__gate *gate)
         pause_at_limit(gate);
         return PAUSED;
     }
-    int fd = gate->held_count ? next_held(gate) : accept_one(gate);
+    bool is_new = !gate->held_count; /* others have been looked at */
+    int fd = is_new ? accept_one(gate) : next_held(gate);
     if (fd >= 0) {
         gate->backoff = SHORTEST_PAUSE;
-        admit(gate, fd);
+        if (is_new && turn_away(gate, fd))
+            weir__slot_give(gate->worker->server);
+        else
+            admit(gate, fd);
         return TAKEN;
     }
     int error = errno;
@@ -243,7 +263,8 @@ static bool empty_queue(struct weir__gate *gate)
     while (gate->acceptor.fd >= 0 && gate->left_to_drain-- > 0) {
         int fd = accept_one(gate);
         if (fd >= 0) {
-            hold(gate, fd);
+            if (!turn_away(gate, fd))
+                hold(gate, fd);
         } else if (errno == EAGAIN) {
             break;
         } else {

@@ -54,9 +54,12 @@ static bool handle(struct weir__reader *reader, struct weir__parcel *parcel)
 
 static bool handle_batch(struct weir__reader *reader)
 {
+    struct weir__inlet *inlet = reader->inlet;
     struct weir__parcel *parcel;
-    while ((parcel = weir__batch_current(reader->inlet)))
-        if (!handle(reader, parcel))
+    while ((parcel = weir__batch_current(inlet)))
+        if (weir__refused_by_rule(inlet->worker, inlet->place, &parcel->datagram.peer))
+            weir__batch_advance(inlet);
+        else if (!handle(reader, parcel))
             return false;
     weir__outbox_flush(&reader->inlet->outbox);
     return true;

@@ -96,6 +96,25 @@ void weir__log_address(weir_server *server, const weir_address *address)
                  (long long)times);
 }
 
+void weir__log_rule(weir_server *server, const weir_address *address)
+{
+    int64_t times;
+    char text[WEIR_ADDRESS_TEXT];
+    if (due(&server->rule_line, &times))
+        weir_log(WEIR_LOG_WARNING, "%s: %s is not allowed here (%lld such)", server->name,
+                 weir_address_text(address, text, sizeof text), (long long)times);
+}
+
+bool weir__refused_by_rule(struct weir__worker *worker, const struct weir__place *place, const weir_address *address)
+{
+    weir_server *server = worker->server;
+    if (!server->rules || place->scheme == WEIR_SCHEME_UNIX || weir__rules_allow(server->rules, address))
+        return false;
+    weir__count(worker->counters, refused_rule, 1);
+    weir__log_rule(server, address);
+    return true;
+}
+
 bool weir__pause_for_want(weir_server *server)
 {
     if (errno != ENOMEM && errno != ENOBUFS && errno != EAGAIN)

@@ -74,13 +74,16 @@ static int copy_texts(weir_server *server)
 weir_server *weir_server_new(const weir_server_options *options)
 {
     weir_server_options resolved;
-    if (weir__server_defaults(&resolved, options) < 0)
+    struct weir__rules *rules = NULL;
+    if (weir__server_defaults(&resolved, options) < 0 || weir__rules_parse(&resolved.rules, &rules) < 0)
         return NULL;
     weir_server *server = calloc(1, sizeof *server);
     if (!server)
         goto no_server;
     server->system = weir__system();
     server->options = resolved;
+    server->options.rules = (weir_option_list){0}; /* the caller's */
+    server->rules = rules;
     if (copy_texts(server) < 0)
         goto no_texts;
     weir__addresses_init(&server->addresses);
@@ -94,6 +97,7 @@ no_texts:
     free(server->name);
     free(server);
 no_server:
+    weir__rules_free(rules);
     weir__fail_memory("server");
     return NULL;
 }
@@ -109,6 +113,7 @@ void weir_server_free(weir_server *server)
     weir__counters_free(server);
     weir__budget_free(server->budget);
     weir__addresses_free(&server->addresses);
+    weir__rules_free(server->rules);
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->lock);
     free(server->name);

@@ -18,6 +18,11 @@ const weir_option weir_server_option_table[] = {
      "clients at once, beyond which accepting pauses; by default 90 % of the descriptor limit"},
     {WEIR_OPTION_LIMIT, "max-per-address", 0, "N", AT(max_per_address),
      "clients at once from one address (IPv6: one /64), loopback exempt", "100"},
+    {WEIR_OPTION_LIST, "allow", 0, "CIDR", AT(rules),
+     "let clients of that address or network in; the first --allow or --deny that matches decides, and who matches "
+     "none "
+     "is let in unless there is an --allow"},
+    {WEIR_OPTION_LIST, "deny", 0, "CIDR", AT(rules), "refuse clients of that address or network"},
     {WEIR_OPTION_TIME, "idle-timeout", 0, "TIME", AT(idle_timeout),
      "until a client is closed that neither sends nor takes", "5m"},
     {WEIR_OPTION_TIME, "write-timeout", 0, "TIME", AT(write_timeout),
