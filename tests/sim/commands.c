@@ -47,6 +47,8 @@ static int obey(weir_conn *conn, const char *line)
         return say_half(conn, milliseconds);
     if (sscanf(line, "sink %llu %llu %u", &seed, &size, &milliseconds) == 3)
         return sink(conn, seed, size, milliseconds);
+    if (strncmp(line, "echo ", 5) != 0 && weir_at_end(conn))
+        return -1; /* its sender gave up in the middle of it */
     if (strncmp(line, "echo ", 5) != 0) {
         weir_sim_fail("a client asks what makes no sense: %s", line);
         return -1;

@@ -51,6 +51,7 @@ int cut(weir_conn *conn);
 
 struct story {
     uint64_t seed, length;
+    bool untold; /* it may end early without a word: Unix sockets know no reset, and an abort looks like an end */
 };
 
 enum { STORY_HEADER = 16 };
@@ -58,6 +59,8 @@ enum { STORY_HEADER = 16 };
 /* One of a new seed, of at most that length. */
 struct story story_new(uint64_t most);
 
+/* That part of its bytes, the header included. */
+void story_bytes(const struct story *story, uint64_t position, char *data, size_t size);
 /* Sends that part of a story, the header being its first bytes, by calls and in pieces of all kinds. 0 or -1. */
 int story_send(weir_conn *conn, const struct story *story, uint64_t from, uint64_t to);
 /* Receives that part likewise and compares it. 0; -1 with an error, 1 at a clean end where more was expected. */
@@ -72,8 +75,8 @@ int story_hear_new(weir_conn *conn, struct story *story, int64_t pause, bool emp
 /* --- both directions at once --- */
 
 /*
- * Tells one story in a fiber of its own and hears another, each with its pauses; the connection is aborted where one fails.
- * For fibers that nobody cancels. 0 or -1.
+ * Tells one story in a fiber of its own and hears another (NULL: one that only its teller knows), each with its pauses; the
+ * connection is aborted where one fails. For fibers that nobody cancels. 0 or -1.
  */
 int exchange(weir_conn *conn, const struct story *told, const struct story *heard, int64_t pauses[2]);
 

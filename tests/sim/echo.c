@@ -2,7 +2,7 @@
 #include "common.h"
 #include "scenarios.h"
 
-enum { MOST_CLIENTS = 4, MOST_BYTES = 24000, MOST_WORKERS = 3 };
+enum { MOST_CLIENTS = 4, MOST_BYTES = 24000, MOST_WORKERS = 3, MOST_TALKS = 5 };
 
 /* What a client waits for one call: longer than the longest stall, delay and partition one after the other. */
 #define PATIENCE WEIR_S(15)
@@ -64,10 +64,8 @@ static int talk(void *arg)
 static int client(void *arg)
 {
     (void)arg;
-    if (weir_sleep(between(0, WEIR_S(1))) < 0)
-        return -1;
-    for (uint64_t talks = 1 + weir_sim_below(2); talks; talks--)
-        if (until_done("an echo", talk, NULL, world.grace) < 0)
+    for (uint64_t talks = 1 + weir_sim_below(MOST_TALKS); talks; talks--)
+        if (weir_sleep(between(0, WEIR_S(1))) < 0 || until_done("an echo", talk, NULL, world.grace) < 0)
             return -1;
     return 0;
 }
