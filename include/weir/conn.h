@@ -208,8 +208,8 @@ WEIR_API int weir_close(weir_conn *conn);
 WEIR_API void weir_set_linger(weir_conn *conn, int64_t timeout);
 
 /*
- * Cuts the connection: queued output is dropped, the peer gets a reset, calls in progress and later ones fail with
- * ECONNABORTED. It is still its owner's to close. Any thread.
+ * Cuts the connection: queued output is dropped, the peer gets a reset (on Unix sockets, which have none, an end), calls
+ * in progress and later ones fail with ECONNABORTED. It is still its owner's to close. Any thread.
  */
 WEIR_API void weir_abort(weir_conn *conn);
 
