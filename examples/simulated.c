@@ -45,7 +45,7 @@ static bool ask(void)
     return true;
 }
 
-/* Asks until it has been answered. Faults stop at some time: then it will be, or the run does not end, and has failed. */
+/* Asks until it has been answered. Faults stop at some time: a run that does not end after that has failed. */
 static int client(void *arg)
 {
     for (int answers = 0; answers < 10; weir_sleep(WEIR_MS(500)))

@@ -10,7 +10,7 @@
 enum { FAILURES_SHOWN = 5 };
 
 /* How often progress is told where it cannot be shown in place. */
-#define PLAIN_PROGRESS WEIR_S(10)
+#define PLAIN_PROGRESS WEIR_S(60)
 
 const char *const weir__sim_fault_names[WEIR_SIM_FAULT_KINDS] = {
     "short",    "reset",     "connect", "delay",  "stall", "loss",    "duplicate", "reorder",
