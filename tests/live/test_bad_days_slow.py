@@ -98,7 +98,7 @@ def test_from_one_address(network, trial, attack):
     attackers = attack(server, 1)
     GoodClients(network, server, 25).be_served()
     counters = server.counters("trial")
-    assert counters["active"] <= 50
+    assert counters["active"] <= 50 + GOOD  # of whom the last may be about to end
     assert counters["refused_address"] >= ATTACKERS - counters["accepted"]
     assert counters["refused_limit"] == 0
     attackers.end()

@@ -30,15 +30,29 @@ const char *pattern(uint64_t offset)
 }
 
 /* xorshift64*: the system's numbers would cost a call each. */
+static uint64_t next(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * UINT64_C(0x2545f4914f6cdd1d) >> 16;
+}
+
 size_t between(size_t least, size_t most)
 {
     static uint64_t state;
     while (state == 0)
         weir_random(&state, sizeof state);
-    state ^= state >> 12;
-    state ^= state << 25;
-    state ^= state >> 27;
-    return least + (size_t)((state * UINT64_C(0x2545f4914f6cdd1d) >> 16) % (most - least + 1));
+    return least + (size_t)(next(&state) % (most - least + 1));
+}
+
+/* The same in every process: so each can tell whether what was another's is whole. */
+static void make_pattern(void)
+{
+    uint64_t state = 1;
+    for (size_t i = 0; i < PATTERN; i++)
+        pattern_bytes[i] = (char)next(&state);
+    memcpy(pattern_bytes + PATTERN, pattern_bytes, PATTERN);
 }
 
 void wrong(const struct visit *visit, const char *what)
@@ -145,7 +159,6 @@ int main(int argc, char **argv)
             return 2;
     if (endpoint_count == 0)
         return 2;
-    weir_random(pattern_bytes, PATTERN);
-    memcpy(pattern_bytes + PATTERN, pattern_bytes, PATTERN);
+    make_pattern();
     return weir_run(run, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "churn.h"
 
@@ -242,8 +243,9 @@ static void reset_while_it_waits(struct visit *visit)
 /* --- datagrams --- */
 
 /*
- * What a datagram says of itself. A port that was another client's a moment ago still gets that one's answers: they are
- * passed over, but must be whole like all.
+ * What a datagram says of itself. A port that was another client's a moment ago still gets that one's answers, even those of
+ * another server that come while the socket has its port but not yet its peer: in connect(2) the kernel gives it the one
+ * before the other. They are passed over, but must be whole like all.
  */
 struct header {
     uint64_t whose, offset, size;
@@ -292,7 +294,7 @@ static void hear_datagrams(struct visit *visit, uint64_t whose, size_t count)
 static uint64_t send_datagrams(struct visit *visit, size_t count)
 {
     static uint64_t visits;
-    uint64_t whose = ++visits;
+    uint64_t whose = (uint64_t)getpid() << 40 | ++visits;
     for (size_t i = 0; i < count; i++)
         send_datagram(visit, whose);
     return whose;
