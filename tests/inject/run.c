@@ -266,7 +266,10 @@ static bool run(const struct plan *with)
 {
     weir_fail(WEIR_ERROR_NONE, 0, "", "", NULL); /* what is told later was set in this run */
     arm(with);
+    pid_t own = getpid();
     bool whole = talk();
+    if (getpid() != own)
+        _exit(1); /* a child of a conversation must not go on to injections of its own */
     bool harm = has_harmed();
     disarm();
     if (!whole && !harm)
