@@ -63,7 +63,7 @@ static void require_told(const struct reader *reader, int number)
 {
     const struct fuzz_stream *stream = &reader->stream;
     bool told = (number == ETIMEDOUT && (stream->told_deadline || reader->late)) ||
-                (number == ECANCELED && stream->told_cancel) || (number == ECONNRESET && stream->told_reset) ||
+                (number == ECANCELED && stream->told_cancel) || (number == ECONNRESET && stream->was_reset) ||
                 (number == ECONNABORTED && stream->conn->aborted);
     fuzz_require(told, "errno %d: %s", number, weir_error()->sentence);
     fuzz_require(weir_error()->number == number && *weir_error()->reason, "'%s'", weir_error()->sentence);
@@ -203,7 +203,7 @@ static void require_all(const struct reader *reader, ssize_t length, size_t size
 {
     const struct fuzz_stream *stream = &reader->stream;
     if (length >= 0 && (size_t)length < size)
-        fuzz_require(stream->told_end || stream->told_reset || stream->told_deadline || stream->told_cancel ||
+        fuzz_require(stream->told_end || stream->was_reset || stream->told_deadline || stream->told_cancel ||
                          reader->late || stream->conn->aborted,
                      "%zd of %zu", length, size);
 }
@@ -326,7 +326,7 @@ static void read_the_rest(struct reader *reader)
         weir_set_deadline(reader->stream.conn, WEIR_READ, WEIR_FOREVER);
         try_receive(reader, 4096, 0, false);
         require_nothing_lost(reader);
-        if (reader->stream.told_end)
+        if (reader->stream.told_end || (reader->stream.was_reset && reader->consumed == reader->stream.length))
             break;
     }
     if (!reader->stream.conn->aborted)

@@ -119,7 +119,7 @@ static ssize_t fuzz_recv(int fd, void *buffer, size_t size, int flags)
     }
     if (here->piece == 0 && here->reset) {
         here->reset = false;
-        here->told_reset = true;
+        here->was_reset = true;
         return refuse(ECONNRESET);
     }
     if (size == 0)
@@ -130,7 +130,7 @@ static ssize_t fuzz_recv(int fd, void *buffer, size_t size, int flags)
     }
     size_t length = size < here->piece ? size : here->piece;
     memcpy(buffer, here->bytes + here->given, length);
-    here->told_end |= length == 0;
+    here->told_end |= length == 0 && !here->was_reset;
     if (flags & MSG_PEEK)
         return (ssize_t)length;
     here->before = here->given;
@@ -287,6 +287,6 @@ void fuzz_stream_close(struct fuzz_stream *stream)
 
 void fuzz_stream_call(struct fuzz_stream *stream)
 {
-    stream->told_end = stream->told_reset = stream->told_deadline = stream->told_cancel = stream->told_nothing = false;
+    stream->told_end = stream->told_deadline = stream->told_cancel = stream->told_nothing = false;
     stream->before = stream->given;
 }

@@ -23,9 +23,10 @@ struct fuzz_stream {
     bool reset;      /* a reset has arrived and was not yet received */
     bool signalled;  /* the next receive is interrupted */
     uint64_t wakes;  /* in the eventfd of the thread */
+    bool was_reset;  /* it was: what looks like an end is none from then on */
     unsigned closed; /* how often the descriptor was */
     /* What the running call was told, by what it may fail. */
-    bool told_end, told_reset, told_deadline, told_cancel, told_nothing;
+    bool told_end, told_deadline, told_cancel, told_nothing;
 };
 
 /* Opens a connection whose calls go through it, from now on until fuzz_stream_close. */
