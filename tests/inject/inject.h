@@ -24,33 +24,22 @@ enum kind {
     KINDS,
 };
 
-#define POINTS_OF_CALLS(P)                                                                                             \
-    P(socket)                                                                                                          \
-    P(socketpair)                                                                                                      \
-    P(bind)                                                                                                            \
-    P(listen)                                                                                                          \
-    P(accept4)                                                                                                         \
-    P(connect)                                                                                                         \
-    P(getsockname)                                                                                                     \
-    P(getpeername)                                                                                                     \
-    P(getsockopt) P(setsockopt) P(shutdown) P(recv) P(send) P(recvmsg) P(sendmsg) P(recvmmsg) P(sendmmsg) P(sendfile)  \
-        P(splice) P(resolve) P(close) P(poll) P(read) P(write) P(pread) P(pwrite) P(read_nowait) P(write_nowait)       \
-            P(write_flags) P(fcntl) P(ioctl) P(eventfd) P(pipe2) P(open) P(fstat) P(lstat) P(unlink) P(chmod)          \
-                P(fchmod) P(fdatasync) P(signalfd) P(sigtimedwait) P(pidfd_open) P(clone) P(waitid) P(kill)            \
-                    P(getrlimit) P(setrlimit) P(sigaction) P(fork) P(die_with_parent)
-#define POINTS_OF_BACKENDS(P)                                                                                          \
-    P(backend_open) P(backend_descriptor) P(backend_watch) P(backend_accept) P(backend_accepting) P(backend_wait)
-#define POINTS_OF_MEMORY(P)                                                                                            \
-    P(malloc)                                                                                                          \
-    P(calloc)                                                                                                          \
-    P(realloc)                                                                                                         \
-    P(aligned_alloc)                                                                                                   \
-    P(strdup)                                                                                                          \
-    P(mmap)                                                                                                            \
-    P(mprotect)                                                                                                        \
-    P(madvise)                                                                                                         \
-    P(pthread_create) P(pthread_setspecific) P(epoll_create1) P(epoll_ctl) P(epoll_wait) P(epoll_pwait2)               \
-        P(io_uring_queue_init_params) P(io_uring_register_ring_fd) P(io_uring_register_eventfd)
+/* clang-format off: it makes steps of lists */
+#define POINTS_OF_CALLS(P) \
+    P(socket) P(socketpair) P(bind) P(listen) P(accept4) P(connect) P(getsockname) P(getpeername) \
+    P(getsockopt) P(setsockopt) P(shutdown) P(recv) P(send) P(recvmsg) P(sendmsg) P(recvmmsg) P(sendmmsg) \
+    P(sendfile) P(splice) P(resolve) P(close) P(poll) P(read) P(write) P(pread) P(pwrite) P(read_nowait) \
+    P(write_nowait) P(write_flags) P(fcntl) P(ioctl) P(eventfd) P(pipe2) P(open) P(fstat) P(lstat) P(unlink) \
+    P(chmod) P(fchmod) P(fdatasync) P(signalfd) P(sigtimedwait) P(pidfd_open) P(clone) P(waitid) P(kill) \
+    P(getrlimit) P(setrlimit) P(sigaction) P(fork) P(die_with_parent)
+#define POINTS_OF_BACKENDS(P) \
+    P(backend_open) P(backend_descriptor) P(backend_watch) P(backend_accept) P(backend_accepting) \
+    P(backend_wait)
+#define POINTS_OF_MEMORY(P) \
+    P(malloc) P(calloc) P(realloc) P(aligned_alloc) P(strdup) P(mmap) P(mprotect) P(madvise) \
+    P(pthread_create) P(pthread_setspecific) P(epoll_create1) P(epoll_ctl) P(epoll_wait) P(epoll_pwait2) \
+    P(io_uring_queue_init_params) P(io_uring_register_ring_fd) P(io_uring_register_eventfd)
+/* clang-format on */
 
 #define POINT_NAME(name) POINT_##name,
 enum point { POINTS_OF_CALLS(POINT_NAME) POINTS_OF_BACKENDS(POINT_NAME) POINTS_OF_MEMORY(POINT_NAME) POINT_COUNT };
