@@ -24,7 +24,8 @@ enum kind {
     KINDS,
 };
 
-/* clang-format off: it makes steps of lists */
+/* clang-format makes steps of such lists. */
+/* clang-format off */
 #define POINTS_OF_CALLS(P) \
     P(socket) P(socketpair) P(bind) P(listen) P(accept4) P(connect) P(getsockname) P(getpeername) \
     P(getsockopt) P(setsockopt) P(shutdown) P(recv) P(send) P(recvmsg) P(sendmsg) P(recvmmsg) P(sendmmsg) \
