@@ -299,6 +299,17 @@ static void try_again(const struct line *line, unsigned choice)
     free_line(&again);
 }
 
+/* A line without a word is always taken: so are all presets. */
+static void try_presets(unsigned choice)
+{
+    struct line line = {.count = 0};
+    add_tables(&line, choice);
+    fuzz_require(weir_options_parse(line.sets, line.count, 0, line.argv, &line.arguments) == 0, "%s",
+                 weir_error()->sentence);
+    require_taken(&line);
+    free_line(&line);
+}
+
 /* --- help --- */
 
 static void require_line(const char *text, size_t length, int columns)
@@ -367,6 +378,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_require_error(WEIR_ERROR_USAGE, (const char *const *)line.argv, (size_t)line.argc);
     }
     try_words(&line);
+    try_presets(choice);
     if (width % 8 == 0) /* which costs more than all else, and depends on nothing else */
         try_help(line.sets[width / 8 % line.count].options, 1 + (int)width);
     free_line(&line);

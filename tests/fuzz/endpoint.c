@@ -57,6 +57,15 @@ static void require_host(const weir_endpoint *endpoint)
     }
 }
 
+/* The port is the number at the end of what stands before a ?. */
+static void require_port(const weir_endpoint *endpoint, const char *text)
+{
+    size_t end = strcspn(text, "?"), start = end;
+    while (start > 0 && text[start - 1] >= '0' && text[start - 1] <= '9')
+        start--;
+    fuzz_require(start < end && strtoull(text + start, NULL, 10) == endpoint->port, "%u of '%s'", endpoint->port, text);
+}
+
 static void require_path(const weir_endpoint *endpoint)
 {
     size_t length = strnlen(endpoint->path, sizeof endpoint->path);
@@ -75,6 +84,8 @@ static void require_sound(const weir_endpoint *endpoint, const char *text)
         require_path(endpoint);
     else
         require_host(endpoint);
+    if (!local)
+        require_port(endpoint, text);
     fuzz_require(strlen(endpoint->text) < sizeof endpoint->text - 1, "'%s' is cut", endpoint->text);
     if (fuzz_is_utf8(text, strlen(text)))
         fuzz_require(fuzz_is_utf8(endpoint->text, strlen(endpoint->text)), "'%s'", endpoint->text);
