@@ -13,7 +13,7 @@ struct dialling {
     const char *source;
     const char *source_port;
     int64_t timeout;
-    int64_t began; /* when the options were read: steps tell the time since */
+    int64_t began;          /* when the options were read: steps tell the time since */
     weir_endpoint endpoint; /* once it was read */
 };
 

@@ -18,6 +18,27 @@ struct weir__end {
 struct weir__end weir__end_conn(weir_conn *conn, int direction);
 struct weir__end weir__end_file(weir_file *file, int direction, int64_t deadline);
 
+/* What it is, as far as the way of copying depends on that. */
+static inline bool weir__end_is_stream(const struct weir__end *end)
+{
+    return end->conn && weir__conn_spliceable(end->conn);
+}
+
+static inline bool weir__end_is_pipe(const struct weir__end *end)
+{
+    return end->file && end->file->pipe && end->file->fd >= 0;
+}
+
+static inline bool weir__end_is_datagram(const struct weir__end *end)
+{
+    return end->conn && end->conn->datagram;
+}
+
+static inline bool weir__end_is_pooled(const struct weir__end *end)
+{
+    return end->file && end->file->pooled;
+}
+
 /* As a call of that direction: 0, or -1 with EBUSY, ECONNABORTED, ETIMEDOUT. leave ends it, in any case after a 0. */
 int weir__end_enter(struct weir__end *end);
 void weir__end_leave(struct weir__end *end);

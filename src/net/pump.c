@@ -18,34 +18,14 @@ enum {
 
 /* --- which way --- */
 
-static bool is_stream(const struct weir__end *end)
-{
-    return end->conn && weir__conn_spliceable(end->conn);
-}
-
-static bool is_pipe(const struct weir__end *end)
-{
-    return end->file && end->file->pipe && end->file->fd >= 0;
-}
-
-static bool is_datagram(const struct weir__end *end)
-{
-    return end->conn && end->conn->datagram;
-}
-
-static bool is_pooled(const struct weir__end *end)
-{
-    return end->file && end->file->pooled;
-}
-
 static enum weir__pump_way find_way(const struct weir__pump *pump)
 {
     const struct weir__end *from = &pump->from, *to = &pump->to;
-    if (from->file && from->file->regular && is_stream(to))
+    if (from->file && from->file->regular && weir__end_is_stream(to))
         return WEIR__PUMP_SENDFILE;
-    if ((is_stream(from) && is_pipe(to)) || (is_pipe(from) && is_stream(to)))
+    if ((weir__end_is_stream(from) && weir__end_is_pipe(to)) || (weir__end_is_pipe(from) && weir__end_is_stream(to)))
         return WEIR__PUMP_SPLICE;
-    return is_stream(from) && is_stream(to) ? WEIR__PUMP_PIPE : WEIR__PUMP_BUFFER;
+    return weir__end_is_stream(from) && weir__end_is_stream(to) ? WEIR__PUMP_PIPE : WEIR__PUMP_BUFFER;
 }
 
 void weir__pump_init(struct weir__pump *pump)
@@ -59,7 +39,7 @@ static int take_buffer(struct weir__pump *pump)
 {
     if (pump->buffer)
         return 0;
-    pump->lent = !is_pooled(&pump->from) && !is_pooled(&pump->to);
+    pump->lent = !weir__end_is_pooled(&pump->from) && !weir__end_is_pooled(&pump->to);
     pump->size = FILE_BUFFER;
     pump->buffer = pump->lent ? weir__lend(&pump->size) : malloc(pump->size);
     return pump->buffer ? 0 : weir__fail_memory("copy");
@@ -153,7 +133,7 @@ static int take_ahead(struct weir__pump *pump)
 static enum weir__pumped filled(struct weir__pump *pump, size_t length, size_t size)
 {
     struct weir__end *from = &pump->from;
-    if (length == 0 && !is_datagram(from)) {
+    if (length == 0 && !weir__end_is_datagram(from)) {
         drop_buffer(pump);
         return source_ended(pump);
     }
@@ -161,7 +141,7 @@ static enum weir__pumped filled(struct weir__pump *pump, size_t length, size_t s
     if (from->conn && !from->conn->datagram && length < size)
         weir__watch_drained(&from->conn->watch);
     pump->flooded = length == size && size >= WEIR__LENT_LARGE;
-    pump->held = length > 0 || is_datagram(&pump->to);
+    pump->held = length > 0 || weir__end_is_datagram(&pump->to);
     pump->end = length;
     return WEIR__PUMP_MOVED;
 }
@@ -187,7 +167,7 @@ static enum weir__pumped fill_buffer(struct weir__pump *pump)
 /* *bytes is what went, where it failed too. 0 or -1. */
 static int write_end(struct weir__end *end, const char *data, size_t size, size_t *bytes)
 {
-    if (is_pooled(end))
+    if (weir__end_is_pooled(end))
         return weir__file_write_pooled(end->file, data, size, bytes);
     ssize_t written = end->file ? weir__file_try_write(end->file, data, size)
                                 : weir__system()->send(end->conn->watch.fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);

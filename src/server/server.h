@@ -70,7 +70,7 @@ struct weir_server {
     int64_t max_connections;     /* resolved at the start; negative: none */
     _Atomic int64_t connections; /* slots that are taken; the limit is on these */
     atomic_uint paused;          /* gates that wait for a connection to end */
-    struct weir__rules *rules; /* NULL: everybody is let in */
+    struct weir__rules *rules;   /* NULL: everybody is let in */
     struct weir__addresses addresses;
     struct weir__budget *budget; /* NULL until there are datagrams */
     struct weir__seldom limit_line, resources_line, address_line, rule_line;
