@@ -243,26 +243,38 @@ static void nobody_connects_to_himself(void)
 
 /* --- from where --- */
 
+/* Connects from a port that is free, which somebody else may take before we do: from another one then. */
+static weir_conn *connect_from(unsigned port, const char *host, unsigned *own)
+{
+    weir_conn *conn = NULL;
+    for (int tries = 0; !conn && tries < 20; tries++) {
+        const char *bind = own ? text("%s:%u", host, *own = free_port()) : host;
+        conn = weir_connect(text("localhost:%u", port), WEIR_OPTIONS(weir_connect_options, .bind = bind));
+        check(conn || (own && errno == EADDRINUSE));
+    }
+    return conn;
+}
+
 static void the_local_address_can_be_chosen(void)
 {
     int listener = plain_listening("127.0.0.1:0", 10);
-    unsigned port = port_of(listener), own = free_port();
     const struct {
-        const char *bind, *expected;
-    } cases[] = {{"127.0.0.5", "127.0.0.5"},
-                 {text("127.0.0.6:%u", own), text("127.0.0.6:%u", own)},
-                 {text(":%u", own), text("127.0.0.1:%u", own)},
-                 {"localhost", "127.0.0.1"}};
+        const char *host, *address;
+        bool has_port;
+    } cases[] = {{"127.0.0.5", "127.0.0.5", false},
+                 {"127.0.0.6", "127.0.0.6", true},
+                 {"", "127.0.0.1", true},
+                 {"localhost", "127.0.0.1", false}};
     for (int i = 0; i < 4; i++) {
-        weir_conn *conn =
-            weir_connect(text("localhost:%u", port), WEIR_OPTIONS(weir_connect_options, .bind = cases[i].bind));
-        check(conn);
+        unsigned own;
+        weir_conn *conn = connect_from(port_of(listener), cases[i].host, cases[i].has_port ? &own : NULL);
+        const char *expected = cases[i].has_port ? text("%s:%u", cases[i].address, own) : cases[i].address;
         int peer = accept(listener, NULL, NULL);
         weir_address address = {.length = sizeof address.local};
         char from[WEIR_ADDRESS_TEXT];
         check(getpeername(peer, &address.any, &address.length) == 0);
         weir_address_text(&address, from, sizeof from);
-        check(strncmp(from, cases[i].expected, strlen(cases[i].expected)) == 0);
+        check(strncmp(from, expected, strlen(expected)) == 0);
         converse(conn, peer);
     }
     close(listener);
@@ -324,6 +336,20 @@ static void a_unix_client_may_have_a_path(void)
 
 /* --- options --- */
 
+/* A listener on ::1 whose port nobody else can have on 127.0.0.1: it is bound there too, without listening. */
+static int listening_on_ipv6_alone(int *refusing)
+{
+    for (int tries = 0; tries < 20; tries++) {
+        int listener = plain_listening("[::1]:0", 10);
+        *refusing = plain_bound(SOCK_STREAM, text("127.0.0.1:%u", port_of(listener)));
+        if (*refusing >= 0)
+            return listener;
+        close(listener);
+    }
+    check(false);
+    return -1;
+}
+
 static void a_family_can_be_asked_for(void)
 {
     unsigned port = free_port();
@@ -335,13 +361,14 @@ static void a_family_can_be_asked_for(void)
     check_error(EINVAL, WEIR_ERROR_USAGE);
     if (!has_ipv6())
         return;
-    int listener = plain_listening("[::1]:0", 10);
+    int refusing, listener = listening_on_ipv6_alone(&refusing);
     weir_conn *conn =
         weir_connect(text(":%u", port_of(listener)), WEIR_OPTIONS(weir_connect_options, .family = AF_INET6));
     check(conn);
     converse(conn, accept(listener, NULL, NULL));
     check(!weir_connect(text(":%u", port_of(listener)), WEIR_OPTIONS(weir_connect_options, .family = AF_INET)));
     check_error(ECONNREFUSED, WEIR_ERROR_CONNECT);
+    close(refusing);
     close(listener);
 }
 
