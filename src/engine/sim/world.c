@@ -21,6 +21,7 @@ _Thread_local struct weir__sim *weir__sim_here;
 
 /* --- what is found --- */
 
+static void fail(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
 static void fail(const char *format, va_list arguments)
 {
     weir_sim_result *result = &weir__sim_here->result;
