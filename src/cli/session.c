@@ -170,12 +170,9 @@ static void finish_sending(struct session *session)
         return;
     session_end(session, "peer", "the peer ended its side");
     bool by_hand = weir_file_is_terminal(weir_stdin());
-    if (session->sending && !session->settings->end_with_peer && !by_hand)
-        weir_join(session->sender, NULL, WEIR_FOREVER);
-    else if (session->sending)
+    if (session->sending && (session->settings->end_with_peer || by_hand))
         return;
-    else
-        weir_join(session->sender, NULL, WEIR_FOREVER);
+    weir_join(session->sender, NULL, WEIR_FOREVER);
     session->sender = NULL;
 }
 

@@ -102,13 +102,12 @@ static bool converse_once(struct session *session, struct typed *typed)
 
 void session_converse(struct session *session)
 {
-    struct typed *typed = malloc(sizeof *typed);
+    struct typed *typed = calloc(1, sizeof *typed);
     if (!typed) {
         weir_fail(WEIR_ERROR_MEMORY, ENOMEM, session->command, session->peer, NULL);
         session_fail(session);
         return;
     }
-    typed->length = 0;
     while (converse_once(session, typed))
         ;
     free(typed);

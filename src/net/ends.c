@@ -97,8 +97,9 @@ int weir__end_fail(const struct weir__end *end, int number)
 {
     if (number == ECANCELED)
         return fail_cancelled(end);
-    return end->conn ? weir__conn_fail(end->conn, number, end->step)
-                     : weir__fail_system(number, end->step, end->file->name);
+    if (end->conn)
+        return weir__conn_fail(end->conn, number, end->step);
+    return weir__fail_system(number, end->step, end->file ? end->file->name : NULL);
 }
 
 /* --- readiness --- */

@@ -10,7 +10,7 @@ from talk import eventually, is_echoed
 FEWER = 10 if PATIENCE > 1 else 1  # under a sanitizer each costs many times the memory and the time
 # What may stay, in bytes: of a process the stacks of a thousand fibers, for the next clients; of each that was there what
 # malloc keeps of its small pieces. While it is there a connection costs some 4,600.
-KEPT_BY_PROCESS = (100 if PATIENCE > 1 else 6) * 1_000_000
+KEPT_BY_PROCESS = (300 if PATIENCE > 1 else 6) * 1_000_000  # AddressSanitizer keeps up to 256 MB of what was freed
 KEPT_OF_EACH = 700
 
 

@@ -84,9 +84,8 @@ static void asked(void *arg)
     struct weir__sim_stream *listener = binding ? weir__sim_stream(binding->object) : NULL;
     if (!listener || client->verdict == WEIR__SIM_REFUSED)
         answer(client, refused);
-    else if (client->verdict == WEIR__SIM_ONE_SIDED)
-        answer(client, answered);
-    else if (weir__sim_queue_full(listener) || !weir__sim_arrive(listener, client))
+    else if (client->verdict != WEIR__SIM_ONE_SIDED &&
+             (weir__sim_queue_full(listener) || !weir__sim_arrive(listener, client)))
         ask_later(client);
     else
         answer(client, answered);

@@ -54,7 +54,7 @@ static ssize_t counter_receive(struct weir__sim_object *object, struct msghdr *m
 static ssize_t counter_send(struct weir__sim_object *object, const struct msghdr *message, int flags)
 {
     struct counter *counter = (struct counter *)object;
-    uint64_t value;
+    uint64_t value = 0;
     (void)flags;
     if (weir__sim_vector_size(message) < sizeof value)
         return fail(EINVAL);

@@ -140,7 +140,7 @@ int weir__sim_offload(int (*function)(void *arg), void *arg, void (*abandon)(voi
     int64_t done = weir__sim_here->now + cost;
     bool late = abandon && deadline < done;
     int cancelled = pass_time(late ? deadline : done, abandon);
-    if (late || cancelled < 0) {
+    if (abandon && (late || cancelled < 0)) {
         abandon(arg);
         return cancelled < 0 ? weir__fail_cancelled("offload", "") : weir__fail_deadline("offload", "");
     }

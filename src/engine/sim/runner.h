@@ -76,7 +76,7 @@ void weir__sim_report_begin(struct weir__sim_report *report, const struct weir__
                             int number, unsigned without);
 
 /* To be handed to weir__sim_run_many, with the report. */
-void weir__sim_report_progress(void *report, uint64_t done, size_t failed);
+void weir__sim_report_progress(void *arg, uint64_t done, size_t failed);
 
 void weir__sim_report_end(struct weir__sim_report *report, const struct weir__sim_outcome *outcome);
 

@@ -69,9 +69,8 @@ struct weir__sim {
 /* The calling thread's world; NULL outside of a run. */
 extern _Thread_local struct weir__sim *weir__sim_here;
 
-/* The table that everything in a world goes through (system.c), and its backend. */
+/* The table that everything in a world goes through (system.c). */
 extern const struct weir__system weir__sim_system;
-extern const struct weir__backend weir__backend_sim;
 
 /* The run has failed: something of the simulator's own found it. As weir_sim_fail. */
 void weir__sim_fail(const char *format, ...) WEIR_PRINTF(1, 2);

@@ -181,7 +181,7 @@ bool weir__sim_queue_full(const struct weir__sim_stream *listener);
 /* A server's end for a client, joined to it, in a listener's arriving; NULL without memory. */
 struct weir__sim_stream *weir__sim_arrive(struct weir__sim_stream *listener, struct weir__sim_stream *client);
 /* It waits to be accepted now. */
-void weir__sim_arrived(struct weir__sim_stream *arriving);
+void weir__sim_arrived(struct weir__sim_stream *end);
 /* Out of its listener's queue. */
 void weir__sim_leave_queue(struct weir__sim_stream *stream);
 void weir__sim_stop_listening(struct weir__sim_stream *listener);
