@@ -121,8 +121,9 @@ static struct weir_fiber *make_fiber(weir_loop *loop, const char *name)
     fiber->name = name ? name : "fiber";
     if (loop->backend->host)
         fiber->host = loop->backend->host(loop);
-    if (loop->running)
-        fiber->server = loop->running->server;
+    const struct weir_fiber *self = weir__fiber_running(); /* another thread's loop may not be looked into */
+    if (self && self->loop == loop)
+        fiber->server = self->server;
     weir__list_init(&fiber->all);
     weir__context_make(&fiber->context, fiber->stack.low, fiber->stack.size, boot, fiber);
     tell_tools(fiber);

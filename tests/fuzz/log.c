@@ -266,7 +266,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_input hows = fuzz_input(bytes, length);
     length = fuzz_left(&input);
     char *text = fuzz_string(input.next, length);
-    try_escape(text, length, room < 250 ? room : 4 * length + room - 252);
+    /* Around the size of the longest text, which of no bytes is nothing. */
+    size_t whole = length ? 4 * length + room - 252 : room - 250;
+    try_escape(text, length, room < 250 ? room : whole);
     try_cut(text, length, room);
     try_error(text, text + length / 3, text + length / 2);
     try_records(&hows, text, length);
