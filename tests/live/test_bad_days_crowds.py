@@ -10,8 +10,10 @@ from talk import eventually, is_echoed
 FEWER = 10 if PATIENCE > 1 else 1  # under a sanitizer each costs many times the memory and the time
 # What may stay, in bytes: of a process the stacks of a thousand fibers, for the next clients; of each that was there what
 # malloc keeps of its small pieces. While it is there a connection costs some 4,600.
-KEPT_BY_PROCESS = (300 if PATIENCE > 1 else 6) * 1_000_000  # AddressSanitizer keeps up to 256 MB of what was freed
+KEPT_BY_PROCESS = 6_000_000
 KEPT_OF_EACH = 700
+# AddressSanitizer keeps up to 256 MB of what was freed: what stays then says nothing.
+MEMORY_TELLS = PATIENCE == 1
 
 
 @pytest.fixture
@@ -67,9 +69,10 @@ def test_19000_held_by_one_process(serve, backend, crowd):
     assert come_and_go(server, people, "reset")["accepted"] == 2 * count + 1
     twice = resident(server)
     people.end()
-    assert once - before < KEPT_BY_PROCESS + KEPT_OF_EACH * count, f"{before} bytes before, {once} after"
-    # Its two workers share the clients anew each time.
-    assert twice - once < 100 * count, f"{once} bytes after the first crowd, {twice} after the second"
+    if MEMORY_TELLS:
+        assert once - before < KEPT_BY_PROCESS + KEPT_OF_EACH * count, f"{before} bytes before, {once} after"
+        # Its two workers share the clients anew each time.
+        assert twice - once < 100 * count, f"{once} bytes after the first crowd, {twice} after the second"
 
 
 def test_50000_held_by_several_processes(serve, backend, crowd):
@@ -81,4 +84,5 @@ def test_50000_held_by_several_processes(serve, backend, crowd):
     assert come_and_go(server, people, "close")["accepted"] == count + 1
     people.end()
     after = resident(server)
-    assert after - before < 4 * KEPT_BY_PROCESS + KEPT_OF_EACH * count, f"{before} bytes before, {after} after"
+    if MEMORY_TELLS:
+        assert after - before < 4 * KEPT_BY_PROCESS + KEPT_OF_EACH * count, f"{before} bytes before, {after} after"
