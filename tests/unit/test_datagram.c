@@ -359,6 +359,11 @@ static void a_path_that_fills_its_room_can_be_answered(void)
 {
     weir_address to, from;
     weir_conn *server = bound(own("unix:", "to", "?type=datagram"), &to);
+    /* Valgrind reads on to a NUL. */
+    union {
+        struct sockaddr_un address;
+        char room[sizeof(struct sockaddr_un) + 1];
+    } space = {.room = ""};
     struct sockaddr_un full = {.sun_family = AF_UNIX};
     char path[sizeof full.sun_path + 1] = "/tmp", got[3];
     size_t length = (size_t)snprintf(got, 0, "weir-test-full-%d", (int)getpid());
@@ -366,7 +371,8 @@ static void a_path_that_fills_its_room_can_be_answered(void)
     snprintf(path + sizeof full.sun_path - length, length + 1, "weir-test-full-%d", (int)getpid());
     memcpy(full.sun_path, path, sizeof full.sun_path);
     int client = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    check(bind(client, (struct sockaddr *)&full, sizeof full) == 0);
+    space.address = full;
+    check(bind(client, (struct sockaddr *)&space, sizeof full) == 0);
     for (int batch = 0; batch < 2; batch++) {
         check(sendto(client, "hi", 2, 0, &to.any, to.length) == 2);
         make_room(ROOM);
