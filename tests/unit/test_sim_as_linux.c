@@ -68,11 +68,15 @@ static void ends_of_each_side(int ends[2])
     say("send", put(ends[0], "hello", 5));
     say_bits("hello", ends[1], POLLIN);
     say("peek", take(ends[1], 2, MSG_PEEK));
+    say("peek at all", take(ends[1], 30, MSG_PEEK | MSG_WAITALL));
+    say("peek at two of all", take(ends[1], 2, MSG_PEEK | MSG_WAITALL));
     say("recv", take(ends[1], 3, 0));
-    say("recv", take(ends[1], 30, 0));
+    say("all", take(ends[1], 30, MSG_WAITALL));
+    say("peek at all of nothing", take(ends[1], 30, MSG_PEEK | MSG_WAITALL));
     say("shutdown", weir__system()->shutdown(ends[0], SHUT_WR));
     say("send", put(ends[0], "a", 1));
     say_bits("peer's end", ends[1], POLLRDHUP);
+    say("peek at all behind the end", take(ends[1], 30, MSG_PEEK | MSG_WAITALL));
     say("recv", take(ends[1], 1, 0));
     say("recv", take(ends[1], 1, 0));
     say("send", put(ends[1], "still", 5));

@@ -2,6 +2,7 @@
 #include "simulated.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <weir/file.h>
@@ -106,6 +107,35 @@ static int writes_on_a_bad_disk(void *arg)
     return weir_file_close(file);
 }
 
+/* Whoever was told of a want of descriptors finds the path as it was before. */
+static int opens_without_descriptors(void *arg)
+{
+    struct stat status;
+    char path[16];
+    (void)arg;
+    for (int i = 0; i < 200; i++) {
+        snprintf(path, sizeof path, "/new%d", i);
+        int fd = opened(path, O_WRONLY | O_CREAT | O_EXCL);
+        if (fd >= 0) {
+            shut(fd);
+            continue;
+        }
+        CHECK(errno != EEXIST && fails(weir__system()->lstat(path, &status), ENOENT));
+    }
+    return 0;
+}
+
+static void no_descriptor_no_file(void **state)
+{
+    uint64_t faults = 0;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        weir_sim_result result = play(opens_without_descriptors, NULL, WEIR_SIM_RESOURCES, seed);
+        faults += count_of(&result, WEIR_SIM_RESOURCES);
+    }
+    assert_true(faults > 0);
+}
+
 static void a_bad_disk_alters_nothing(void **state)
 {
     unsigned faults = 0;
@@ -184,8 +214,11 @@ static void a_socket_leaves_its_node_behind(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_file_is_written_and_read),      cmocka_unit_test(files_outlive_their_names),
-        cmocka_unit_test(a_bad_disk_alters_nothing),       cmocka_unit_test(a_kill_costs_what_was_not_synced_at_most),
+        cmocka_unit_test(a_file_is_written_and_read),
+        cmocka_unit_test(files_outlive_their_names),
+        cmocka_unit_test(a_bad_disk_alters_nothing),
+        cmocka_unit_test(no_descriptor_no_file),
+        cmocka_unit_test(a_kill_costs_what_was_not_synced_at_most),
         cmocka_unit_test(a_socket_leaves_its_node_behind),
     };
     return cmocka_run_group_tests_name("sim files", tests, NULL, NULL);

@@ -232,8 +232,11 @@ static struct file *new_file(struct weir__sim_node *node, int flags)
     return file;
 }
 
+/* As on Linux a descriptor is looked for first: where there is none, no file is made. */
 int weir__sim_file_open(const char *path, int flags, mode_t mode)
 {
+    if (weir__sim_no_descriptor() < 0)
+        return -1;
     struct weir__sim_node *node = node_to_open(weir__sim_host(), path, flags, mode);
     struct file *file = node ? new_file(node, flags) : NULL;
     if (!file)
