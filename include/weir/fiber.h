@@ -37,7 +37,8 @@ WEIR_API weir_fiber *weir_spawn(weir_fiber_function *function, void *arg, const 
 /*
  * Waits until the fiber has ended, puts what it returned in *result (unless NULL) and frees it. One fiber or
  * thread may join. Parks. Returns 0; -1 with ETIMEDOUT, ECANCELED (the caller was cancelled): the fiber is then
- * still the caller's to join; EDEADLK for oneself, EBUSY if somebody else is joining.
+ * still the caller's to join; EDEADLK for oneself, EBUSY if somebody else is joining. A fiber that was cancelled itself is
+ * waited for whether or not the caller was: whoever is cancelled cancels its helpers, joins them, and then returns.
  */
 WEIR_API int weir_join(weir_fiber *fiber, int *result, int64_t deadline);
 

@@ -244,7 +244,7 @@ int weir_join(weir_fiber *fiber, int *result, int64_t deadline)
     const weir_fiber *self = weir__fiber_running();
     if (self && fiber == self)
         return weir_fail(WEIR_ERROR_USAGE, EDEADLK, "join", fiber->name, "a fiber cannot wait for its own end");
-    return join(fiber, result, deadline, true);
+    return join(fiber, result, deadline, !fiber->cancelled);
 }
 
 void weir__join_uncancelled(weir_fiber *fiber)

@@ -169,6 +169,32 @@ static void a_cancelled_join_leaves_the_fiber_to_be_joined(void **state)
     run_on(state, join_is_cancelled, NULL);
 }
 
+/* What a handler does that has a helper, and is told to stop. */
+static int has_a_helper(void *arg)
+{
+    weir_fiber *helper = spawned(sleeps_for_ever, arg);
+    check(weir_join(helper, NULL, WEIR_FOREVER) == -1 && errno == ECANCELED);
+    check(weir_cancelled());
+    check(weir_join(helper, NULL, WEIR_FOREVER) == -1 && errno == ECANCELED);
+    weir_cancel_fiber(helper);
+    return joined(helper);
+}
+
+static int helpers_are_cancelled(void *arg)
+{
+    (void)arg;
+    weir_fiber *fiber = spawned(has_a_helper, NULL);
+    check(weir_yield() == 0);
+    weir_cancel_fiber(fiber);
+    check(joined(fiber) == 7);
+    return 0;
+}
+
+static void who_is_cancelled_joins_what_it_has_cancelled(void **state)
+{
+    run_on(state, helpers_are_cancelled, NULL);
+}
+
 static void threads_join_and_fibers_of_other_loops(void **state)
 {
     weir_loop *loop = loop_on(backend_of(state));
@@ -741,6 +767,7 @@ int main(void)
         on_each_backend(join_of_oneself_is_refused),
         on_each_backend(a_second_join_is_busy),
         on_each_backend(a_cancelled_join_leaves_the_fiber_to_be_joined),
+        on_each_backend(who_is_cancelled_joins_what_it_has_cancelled),
         on_each_backend(threads_join_and_fibers_of_other_loops),
         on_each_backend(a_handle_outlives_its_loop),
         on_each_backend(fibers_have_names),
