@@ -9,6 +9,7 @@
 
 const struct command *const commands[] = {
     &serve_command, &run_command,        &ask_command,  &connect_command,
+    &listen_command,
     &bench_command, &completion_command, &help_command, NULL,
 };
 

@@ -56,8 +56,12 @@ void session_settle(struct session *session, int status)
 
 void session_fail(struct session *session)
 {
-    if (!session->settled)
-        session_settle(session, failed());
+    if (session->settled)
+        return;
+    if (weir_cancelled())
+        weir_fail(WEIR_ERROR_CLOSED, ECANCELED, session->command, session->peer,
+                  "ended by a signal before both directions had ended");
+    session_settle(session, failed());
 }
 
 /* --- pieces --- */
@@ -172,8 +176,10 @@ static void finish_sending(struct session *session)
     bool by_hand = weir_file_is_terminal(weir_stdin());
     if (session->sending && (session->settings->end_with_peer || by_hand))
         return;
-    weir_join(session->sender, NULL, WEIR_FOREVER);
-    session->sender = NULL;
+    if (weir_join(session->sender, NULL, WEIR_FOREVER) == 0)
+        session->sender = NULL;
+    else
+        session_fail(session);
 }
 
 static void stop_sender(struct session *session)
@@ -194,6 +200,14 @@ static void tell_cut(struct session *session)
     session_fail(session);
 }
 
+/* What went out after the peer had ended its side, or just before, may never be taken: nothing but an acknowledgement tells. */
+static void await_taken(struct session *session)
+{
+    if (!session->settled && !session->sending && !session->datagram &&
+        weir_flush(session->conn, session->settings->timeout) < 0)
+        session_fail(session);
+}
+
 static void join_both(struct session *session)
 {
     session->sending = true;
@@ -205,6 +219,7 @@ static void join_both(struct session *session)
     receive_all(session);
     finish_sending(session);
     tell_cut(session);
+    await_taken(session);
     session_settle(session, STATUS_DONE);
     stop_sender(session);
 }

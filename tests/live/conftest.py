@@ -66,13 +66,14 @@ class Server:
     listens on, unless it is `quiet`.
     """
 
-    def __init__(self, *arguments, program=WEIR, env=None, quiet=False, wrapper=(), pass_fds=()):
+    def __init__(self, *arguments, program=WEIR, env=None, quiet=False, wrapper=(), pass_fds=(),
+                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE):
         reading, writing = os.pipe()
         writing = moved_up(writing)
         self.text = ""
         self.process = subprocess.Popen(
-            [*wrapper, program, *map(str, arguments), "--ready-fd", str(writing)], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(env), start_new_session=True,
+            [*wrapper, program, *map(str, arguments), "--ready-fd", str(writing)], stdin=stdin, stdout=stdout,
+            stderr=subprocess.PIPE, env=environment(env), start_new_session=True,
             pass_fds=[writing, *pass_fds])
         os.close(writing)
         self._reader = threading.Thread(target=self._read_stderr, daemon=True)
@@ -198,8 +199,10 @@ class Server:
     def _end_reading(self):
         if self._reader.ident:
             self._reader.join(seconds(5))
-        self.process.stdout.close()
-        self.process.stderr.close()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
 
     def kill(self):
         """Ends it whatever it does; for what is left after a failure."""

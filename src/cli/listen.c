@@ -1,0 +1,220 @@
+/* weir listen: stdin to whoever connects, what they send to stdout; one client, or one after the other. */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "listening.h"
+
+#define AT(member) offsetof(struct listening, member)
+
+static const weir_option listen_options[] = {
+    {WEIR_OPTION_FLAG, "keep", 'k', NULL, AT(keep),
+     "stays for the next client when one has gone, until a signal; datagrams are heard of everybody as it is"},
+    {WEIR_OPTION_FLAG, "udp", 'u', NULL, AT(dialling.udp), "hears datagrams"},
+    {WEIR_OPTION_FLAG, "unix", 'U', NULL, AT(dialling.local), "the endpoint is the path of a Unix socket"},
+    {WEIR_OPTION_FLAG, "ipv4", '4', NULL, AT(dialling.ipv4), "on IPv4 alone"},
+    {WEIR_OPTION_FLAG, "ipv6", '6', NULL, AT(dialling.ipv6), "on IPv6 alone"},
+    {WEIR_OPTION_FLAG, "numeric", 'n', NULL, AT(dialling.numeric), "looks no names up: the host is an address"},
+    {WEIR_OPTION_TEXT, "source", 's', "ADDRESS", AT(dialling.source),
+     "the address to listen on, where -p names the port"},
+    {WEIR_OPTION_TEXT, "source-port", 'p', "PORT", AT(dialling.source_port),
+     "the port to listen on, in place of an ENDPOINT"},
+    {WEIR_OPTION_FLAG, "verbose", 'v', NULL, AT(dialling.verbose), "says each step on stderr"},
+    {WEIR_OPTION_INTEGER, "ready-fd", 0, "N", AT(ready_fd),
+     "a descriptor that is written to and closed when it listens", NULL, NULL, 3, INT_MAX},
+    {0},
+};
+
+/* Those of a server, with defaults for somebody who sits before it: nobody is cut for being silent. */
+static const weir_option limit_options[] = {
+    {WEIR_OPTION_LIST, "allow", 0, "CIDR", AT(server.rules),
+     "lets clients of that address or network in; the first --allow or --deny that matches decides, and who matches "
+     "none is let in unless there is an --allow"},
+    {WEIR_OPTION_LIST, "deny", 0, "CIDR", AT(server.rules), "refuses clients of that address or network"},
+    {WEIR_OPTION_TIME, "lifetime", 0, "TIME", AT(server.lifetime), "the longest time that a connection may last",
+     "never"},
+    {WEIR_OPTION_TIME, "write-timeout", 0, "TIME", AT(server.write_timeout),
+     "until a client is cut that takes none of what is to be sent to it", "never"},
+    {WEIR_OPTION_TIME, "drain-timeout", 0, "TIME", AT(server.drain_timeout),
+     "for a client to finish after SIGTERM or Ctrl-C, before it is cut", "1s"},
+    {WEIR_OPTION_INTEGER, "backlog", 0, "N", AT(server.listen.backlog), "clients that may wait for their turn", "4096",
+     NULL, 1, 65535},
+    {WEIR_OPTION_FLAG, "delay", 0, NULL, AT(server.listen.socket.delay), "gathers small output (Nagle's algorithm)"},
+    {WEIR_OPTION_FLAG, "keepalive", 0, NULL, AT(server.listen.socket.keepalive),
+     "probes clients that are silent (SO_KEEPALIVE)"},
+    {0},
+};
+
+static const struct option_section sections[] = {
+    {"Options", session_options}, {"Listening", listen_options}, {"Limits", limit_options}, {0}};
+
+/* --- the endpoint --- */
+
+static int wrong_family(const struct dialling *dialling, const char *reason)
+{
+    return weir_fail(WEIR_ERROR_USAGE, EINVAL, "listen", dialling->endpoint.text, "%s", reason);
+}
+
+/* Has -4 and -6 name what they mean: the loopback address or every address of that family. */
+static int choose_family(struct dialling *dialling)
+{
+    const weir_endpoint *endpoint = &dialling->endpoint;
+    if ((!dialling->ipv4 && !dialling->ipv6) || endpoint->scheme == WEIR_SCHEME_UNIX)
+        return 0;
+    if (endpoint->host_kind == WEIR_HOST_NAME)
+        return wrong_family(dialling, "-4 and -6 are for addresses: name the one to listen on in place of the name");
+    if (endpoint->host_kind == WEIR_HOST_ADDRESS)
+        return dialling->ipv6 == (strchr(endpoint->host, ':') != NULL)
+                   ? 0
+                   : wrong_family(dialling, "the address is not of that family");
+    bool any = endpoint->host_kind == WEIR_HOST_ANY;
+    const char *host = dialling->ipv4 ? (any ? "0.0.0.0" : "127.0.0.1") : any ? "[::]" : "[::1]";
+    char text[400];
+    snprintf(text, sizeof text, "%s://%s:%u", weir_scheme_name(endpoint->scheme), host, endpoint->port);
+    return weir_parse_endpoint(text, NULL, &dialling->endpoint);
+}
+
+/* -p PORT and -s ADDRESS in place of an endpoint, as nc has it. */
+static size_t read_local_end(struct dialling *dialling)
+{
+    const char *address = dialling->source ? dialling->source : "";
+    bool brackets = address[0] != '[' && strchr(address, ':') != NULL;
+    char text[400];
+    snprintf(text, sizeof text, "%s%s%s:%s", brackets ? "[" : "", address, brackets ? "]" : "", dialling->source_port);
+    const char *items[] = {text, NULL};
+    return dialling_read(dialling, &(weir_arguments){.items = items, .count = 1, .dashes = 1});
+}
+
+static int read_endpoint(struct dialling *dialling, const weir_arguments *words)
+{
+    if (words->count == 0 && dialling->source_port)
+        return read_local_end(dialling) == 0 ? -1 : 0;
+    size_t used = dialling_read(dialling, words);
+    if (used == 0)
+        return -1;
+    if (dialling->source || dialling->source_port)
+        return weir_fail(WEIR_ERROR_USAGE, EINVAL, "listen", dialling->endpoint.text,
+                         "-s and -p are for where no endpoint is named");
+    if (words->count > used)
+        return weir_fail(WEIR_ERROR_USAGE, EINVAL, "listen", words->items[used], "one endpoint is all it takes");
+    return 0;
+}
+
+static int read_words(struct listening *listening, const weir_arguments *words)
+{
+    if (read_endpoint(&listening->dialling, words) < 0 || choose_family(&listening->dialling) < 0)
+        return -1;
+    return session_check(&listening->session, "listen");
+}
+
+/* --- one client after the other --- */
+
+/* With the first client nobody else is let in, unless -k: whoever waits is refused when it ends. */
+static void serve(weir_conn *conn, void *arg)
+{
+    struct listening *listening = arg;
+    struct session session = {.settings = &listening->session,
+                              .dialling = &listening->dialling,
+                              .command = "listen",
+                              .conn = conn,
+                              .recorder = listening->recorder};
+    char there[400];
+    if (!listening->keep)
+        weir_server_stop(listening->listener, WEIR_FOREVER);
+    listening->heard = true;
+    dialling_say(&listening->dialling, "connected from %s", weir_peer_endpoint(conn, there, sizeof there));
+    listening->status = session_run(&session);
+    if (!listening->keep)
+        weir_server_stop(listening->listener, WEIR_NOW);
+}
+
+int listening_run(const struct listening *listening)
+{
+    weir_run_options options = {.size = sizeof options, .ready_fd = (int)listening->ready_fd};
+    return weir_run_servers(&listening->listener, 1, &options);
+}
+
+static int serve_in_turn(struct listening *listening)
+{
+    listening->server.model = WEIR_MODEL_ITERATIVE;
+    listening->server.workers = 1;
+    listening->listener = weir_server_new(&listening->server);
+    if (!listening->listener)
+        return -1;
+    if (weir_server_add(listening->listener, listening->dialling.endpoint.text, serve, listening) < 0)
+        return -1;
+    return listening_run(listening);
+}
+
+/* Who was to stay was told to go; the others had a client, or ended too early. */
+static int status_of(const struct listening *listening)
+{
+    if (listening->keep)
+        return STATUS_DONE;
+    if (listening->heard)
+        return listening->status;
+    weir_fail(WEIR_ERROR_CLOSED, ECANCELED, "listen", listening->dialling.endpoint.text,
+              "ended by a signal before anybody came");
+    return failed();
+}
+
+static int listen_and_talk(struct listening *listening)
+{
+    if (listening->session.hex && !(listening->recorder = recorder_open(listening->session.hex)))
+        return failed();
+    int status = serve_in_turn(listening) < 0 ? failed() : status_of(listening);
+    weir_server_free(listening->listener);
+    if (recorder_close(listening->recorder) < 0 && status == STATUS_DONE)
+        status = failed();
+    return status;
+}
+
+static int run(const struct command *command, int argc, char *const *argv)
+{
+    struct listening listening = {
+        .dialling.command = "listen",
+        .server = {.size = sizeof listening.server, .name = "listen", .idle_timeout = WEIR_FOREVER},
+    };
+    weir_option_set sets[] = {
+        {session_options, &listening.session}, {listen_options, &listening}, {limit_options, &listening}};
+    struct command_line line;
+    int status;
+    if (command_begin(command, &line, sets, 3, argc, argv, &status))
+        status = read_words(&listening, &line.arguments) < 0 ? failed() : listen_and_talk(&listening);
+    command_line_free(&line);
+    return status;
+}
+
+/* --- what --help tells --- */
+
+static const char *const usage[] = {"[OPTION]... ENDPOINT", "[OPTION]... -p PORT", NULL};
+static const char *const examples[] = {
+    "weir listen 8000 > FILE",
+    "keeps what the first client sends, and ends with it",
+    "weir listen 8000 < FILE",
+    "sends it a file",
+    "weir listen -k --hex RECORD '*:8000'",
+    "one client after the other, from anywhere, everything recorded",
+    "weir listen --prompt '> ' unix:/tmp/talk.socket",
+    "a line to the client, its answer, and again",
+    NULL,
+};
+
+const struct command listen_command = {
+    .name = "listen",
+    .summary = "stdin to who connects, what they send to stdout",
+    .usage = usage,
+    .description =
+        "Waits for a client, then both directions at once, each to its own end: when stdin ends its end is passed on, "
+        "and what the client still sends is waited for; when the client ends its side the rest of stdin still goes to "
+        "it, unless stdin is a terminal or --end-with-peer is given. Others are refused meanwhile, or with -k wait "
+        "for their turn.\n\n"
+        "Without a host it is this machine alone; '*' is everybody, --allow some. Port 0 lets the system choose; the "
+        "line on stderr says which. SIGTERM and Ctrl-C end it.\n\n"
+        "Exit status: 0 done, also when the reader of stdout went away, and with -k after a signal; 1 it could not "
+        "listen, 2 wrong usage, 3 timed out, 4 the connection was cut, the client closed before it had taken all, or "
+        "nobody came before a signal.",
+    .sections = sections,
+    .examples = examples,
+    .run = run,
+};

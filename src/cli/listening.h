@@ -1,0 +1,23 @@
+/* weir listen: what its parts share. */
+#ifndef CLI_LISTENING_H
+#define CLI_LISTENING_H
+
+#include "session.h"
+
+struct listening {
+    struct dialling dialling; /* the endpoint, and how it is named; "to connect from" is to listen on */
+    struct session_settings session;
+    weir_server_options server; /* who is let in, and for how long */
+    bool keep;                  /* -k */
+    int64_t ready_fd;
+
+    struct recorder *recorder; /* of --hex; NULL: none */
+    weir_server *listener;
+    bool heard; /* somebody came */
+    int status; /* the exit status of the last session */
+};
+
+/* Runs the server, which has its endpoint, until a signal or until it was stopped. 0 or -1. */
+int listening_run(const struct listening *listening);
+
+#endif

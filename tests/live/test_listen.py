@@ -1,0 +1,317 @@
+"""weir listen: one client or one after the other, both directions to their own ends, and an exit status for every end."""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from conftest import Server, environment, group_members, seconds
+from talk import pattern, read_exactly, read_to_end, reset
+
+
+@pytest.fixture
+def listen():
+    """Starts listeners: listen("tcp://127.0.0.1:0", input=b"..."). Whatever a test has not waited for is killed after it."""
+    listeners = []
+
+    def start(*arguments, input=None, **options):
+        if input is not None:
+            options["stdin"] = subprocess.PIPE
+        listener = Server("listen", *arguments, **options)
+        listeners.append(listener)
+        if input is not None:
+            write(listener, input)
+            listener.process.stdin.close()
+        return listener
+
+    yield start
+    for listener in listeners:
+        if listener.process.poll() is not None:
+            assert not group_members(listener.process.pid), "it left a process behind"
+        listener.kill()
+
+
+def write(listener, data):
+    listener.process.stdin.write(data)
+    listener.process.stdin.flush()
+
+
+def end(listener, status=0):
+    """Waits for its end. Returns what it printed on stdout, and what it said after it listened."""
+    printed = listener.process.stdout.read()
+    assert listener.wait() == status, listener.text
+    said = [line for line in listener.text.splitlines() if not line.startswith("weir: listen on ")]
+    return printed, said
+
+
+# --- one client ---
+
+def test_a_client_sends_and_is_sent_to(listen):
+    listener = listen("tcp://127.0.0.1:0", input=b"from stdin")
+    with listener.connect() as client:
+        client.sendall(b"from the client")
+        client.shutdown(socket.SHUT_WR)
+        assert read_to_end(client) == b"from stdin"
+    assert end(listener) == (b"from the client", [])
+
+
+@pytest.mark.parametrize("name", ["unix:{0}", "unix:@{0}", "tcp://[::1]:0", "localhost:0"])
+def test_other_endpoints(listen, weir, name, tmp_path):
+    listener = listen(name.format(tmp_path / "socket"), input=b"hello")
+    result = weir("connect", listener.endpoint(), input=b"there")
+    assert (result.returncode, result.stdout) == (0, b"hello")
+    assert end(listener)[0] == b"there"
+    assert not (tmp_path / "socket").exists()
+
+
+def test_much_in_both_directions(listen, weir, tmp_path):
+    there, back = pattern(5_000_000, "there"), pattern(7_000_000, "back")
+    (tmp_path / "back").write_bytes(back)
+    with open(tmp_path / "back", "rb") as stdin, open(tmp_path / "there", "wb") as stdout:
+        listener = listen("tcp://127.0.0.1:0", stdin=stdin, stdout=stdout)
+        result = weir("connect", listener.endpoint(), input=there)
+    assert (result.returncode, listener.wait()) == (0, 0)
+    assert result.stdout == back
+    assert (tmp_path / "there").read_bytes() == there
+
+
+def test_without_stdin_the_client_goes_on(listen):
+    """/dev/null has ended before anybody comes: that is passed on, and cuts nothing."""
+    listener = listen("tcp://127.0.0.1:0")
+    with listener.connect() as client:
+        assert client.recv(10) == b""
+        client.sendall(b"all the same")
+    assert end(listener) == (b"all the same", [])
+
+
+def test_with_the_first_client_the_door_is_shut(listen, weir):
+    listener = listen("tcp://127.0.0.1:0")
+    with listener.connect() as client:
+        client.sendall(b"x")
+        assert listener.process.stdout.read(1) == b"x"
+        with pytest.raises(ConnectionError), listener.connect() as second:
+            while second.recv(1):
+                pass
+            raise ConnectionAbortedError("closed without a word, which is as good")
+    assert end(listener)[0] == b""
+
+
+@pytest.mark.skipif(not shutil.which("nc"), reason="needs nc")
+def test_nc_on_the_other_side(listen):
+    listener = listen("tcp://127.0.0.1:0", input=b"from weir")
+    host, port = listener.address()
+    result = subprocess.run(["nc", "-N", host, str(port)], input=b"from nc", capture_output=True, timeout=seconds(20))
+    assert result.stdout == b"from weir"
+    assert end(listener) == (b"from nc", [])
+
+
+# --- naming where to listen ---
+
+@pytest.mark.parametrize("arguments, begins", [
+    (["-4", ":0"], "tcp://127.0.0.1:"), (["-6", ":0"], "tcp://[::1]:"), (["-4", "*:0"], "tcp://0.0.0.0:"),
+    (["-6", "*:0"], "tcp://[::]:"), (["-p", "0", "-s", "127.0.0.2"], "tcp://127.0.0.2:"),
+    (["-p", "0", "-s", "::1"], "tcp://[::1]:"), (["-4", "-p", "0"], "tcp://127.0.0.1:"),
+    (["127.0.0.3", "0"], "tcp://127.0.0.3:"),
+])
+def test_naming(listen, arguments, begins):
+    listener = listen(*arguments)
+    assert [endpoint[:len(begins)] for endpoint in listener.endpoints] == [begins]
+
+
+def test_four_is_not_six(listen):
+    listener = listen("-6", "*:0")
+    port = int(listener.endpoint().rpartition(":")[2])
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=seconds(10))
+
+
+@pytest.mark.parametrize("arguments, reason", [
+    ([], "no endpoint is named"),
+    ([":1", "word"], "one endpoint is all it takes"),
+    (["-4", "-6", ":1"], "-4 and -6 exclude each other"),
+    (["-4", "localhost:1"], "-4 and -6 are for addresses"),
+    (["-4", "[::1]:1"], "the address is not of that family"),
+    (["-p", "1", ":1"], "-s and -p are for where no endpoint is named"),
+    (["-n", "localhost:1"], "with -n the host must be an address"),
+    (["-p", "http"], "http"),
+    (["--allow", "10.0.0.0/33", ":0"], "10.0.0.0/33"),
+    (["--sha256", ":1"], "it is part of --summary"),
+])
+def test_wrong_usage(weir, arguments, reason):
+    result = weir("listen", *arguments)
+    assert result.returncode == 2, result.stderr
+    said = result.stderr.decode().splitlines()
+    assert len(said) == 1 and reason in said[0]
+
+
+def test_a_port_that_is_taken(weir, peer):
+    endpoint = peer(lambda connection: None).endpoint
+    result = weir("listen", endpoint)
+    assert result.returncode == 1
+    assert result.stderr.decode() == f"weir: listen {endpoint}: address already in use\n"
+
+
+# --- how it ends ---
+
+def test_a_reset_is_an_early_end(listen):
+    listener = listen("tcp://127.0.0.1:0")
+    client = listener.connect()
+    client.sendall(b"the beginning")
+    assert listener.process.stdout.read(13) == b"the beginning"
+    reset(client)
+    printed, said = end(listener, 4)
+    assert printed == b"" and len(said) == 1 and "reset" in said[0]
+
+
+def test_a_signal_before_anybody_came_is_an_early_end(listen):
+    listener = listen("tcp://127.0.0.1:0")
+    listener.signal(signal.SIGTERM)
+    _, said = end(listener, 4)
+    assert said == ["weir: listen tcp://127.0.0.1:0: ended by a signal before anybody came"]
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["it sends", "it has ended"])
+def test_a_signal_cuts_the_client(listen, ended):
+    """Whether it waits for the client, or for stdin after the client has ended its side."""
+    listener = listen("--drain-timeout", "50ms", "tcp://127.0.0.1:0", stdin=subprocess.PIPE)
+    with listener.connect() as client:
+        client.sendall(b"x")
+        if ended:
+            client.shutdown(socket.SHUT_WR)
+        assert listener.process.stdout.read(1) == b"x"
+        listener.signal(signal.SIGINT)
+        printed, said = end(listener, 4)
+    assert printed == b"" and len(said) == 1
+    assert said[0].endswith("ended by a signal before both directions had ended")
+
+
+def test_a_client_may_finish_after_a_signal(listen):
+    listener = listen("--drain-timeout", "1m", "-k", "tcp://127.0.0.1:0")
+    with listener.connect() as client:
+        client.sendall(b"x")
+        assert listener.process.stdout.read(1) == b"x"
+        listener.signal(signal.SIGTERM)
+        client.sendall(b"the rest")
+    assert end(listener)[0] == b"the rest"
+
+
+def test_silence_times_out_where_asked(listen):
+    listener = listen("--timeout", "200ms", "tcp://127.0.0.1:0")
+    with listener.connect():
+        _, said = end(listener, 3)
+    assert len(said) == 1 and "no byte in either direction for too long" in said[0]
+
+
+def test_a_reader_of_stdout_that_goes_is_no_failure(listen):
+    listener = listen("tcp://127.0.0.1:0")
+    with listener.connect() as client:
+        client.sendall(b"first")
+        assert listener.process.stdout.read(5) == b"first"
+        listener.process.stdout.close()
+        client.sendall(b"second")
+        assert listener.wait() == 0
+    assert "second" not in listener.text and len(listener.text.splitlines()) == 1
+
+
+# --- one after the other ---
+
+def test_k_serves_one_after_the_other(listen):
+    listener = listen("-k", "tcp://127.0.0.1:0", stdin=subprocess.PIPE)
+    first, second = listener.connect(), listener.connect()
+    with first, second:
+        second.sendall(b"second")
+        first.sendall(b"first ")
+        first.shutdown(socket.SHUT_WR)
+        assert listener.process.stdout.read(6) == b"first "
+        write(listener, b"for the first")
+        assert read_exactly(first, 13) == b"for the first"
+        listener.process.stdin.close()
+        assert read_to_end(first) == b""
+        second.shutdown(socket.SHUT_WR)
+        assert read_to_end(second) == b""  # stdin has ended
+    with listener.connect() as third:
+        third.sendall(b" third")
+    assert listener.process.stdout.read(12) == b"second third"
+    listener.stop()
+
+
+def test_k_goes_on_after_a_client_that_is_cut(listen):
+    listener = listen("-k", "tcp://127.0.0.1:0")
+    client = listener.connect()
+    client.sendall(b"first ")
+    assert listener.process.stdout.read(6) == b"first "
+    reset(client)
+    with listener.connect() as client:
+        client.sendall(b"second")
+    assert listener.process.stdout.read(6) == b"second"
+    listener.wait_for_text("reset")
+    listener.stop()
+
+
+def test_rules(listen):
+    listener = listen("-k", "--deny", "127.0.0.9", "--allow", "127.0.0.0/8", "tcp://127.0.0.1:0")
+    with socket.socket() as refused:
+        refused.bind(("127.0.0.9", 0))
+        refused.settimeout(seconds(10))
+        refused.connect(listener.address())
+        with pytest.raises(ConnectionError):
+            if refused.recv(1) == b"":
+                raise ConnectionAbortedError("closed at once")
+    with listener.connect() as client:
+        client.sendall(b"let in")
+    assert listener.process.stdout.read(6) == b"let in"
+    listener.stop()
+
+
+# --- what it can do besides ---
+
+def test_prompt(listen):
+    listener = listen("--prompt", "?:", "tcp://127.0.0.1:0", input=b"one\ntwo\n\nthree\n")
+    with listener.connect() as client:
+        for word in (b"one\n", b"two\n"):
+            assert read_exactly(client, 4) == word
+            client.sendall(b"<" + word)
+        assert client.recv(10) == b""
+    printed, _ = end(listener)
+    assert printed == b"<one\n<two\n"
+    assert listener.text.endswith("?:?:?:")
+
+
+def test_a_record_and_a_summary_of_each(listen, tmp_path):
+    listener = listen("-k", "--summary", "--hex", tmp_path / "record", "-C", "tcp://127.0.0.1:0", input=b"a\n")
+    sent = []
+    for word in (b"one", b"two"):
+        with listener.connect() as client:
+            sent.append(read_to_end(client))
+            client.sendall(word)
+    assert sent == [b"a\r\n", b""]
+    listener.wait_for_text(r'"received":3.*\n(.*\n)*.*"received":3')
+    listener.stop()
+    summaries = [json.loads(line) for line in listener.text.splitlines() if line.startswith("{")]
+    assert [(one["sent"], one["received"], one["status"]) for one in summaries] == [(3, 3, 0), (0, 3, 0)]
+    assert [line[:1] + line[60:] for line in (tmp_path / "record").read_text().splitlines()] == [
+        ">  |a..|", "<  |one|", "<  |two|"]
+
+
+def test_verbose_says_each_step(listen):
+    listener = listen("-v", "tcp://127.0.0.1:0")
+    with listener.connect() as client:
+        host, port = client.getsockname()
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(1) == b""
+    _, said = end(listener)
+    steps = [line.partition(" s: ")[2] for line in said]
+    assert steps[0] == f"connected from tcp://{host}:{port}"
+    assert sorted(steps[1:]) == ["stdin has ended", "the peer ended its side"]
+
+
+def test_stdin_may_be_closed(listen, tmp_path):
+    listener = listen("tcp://127.0.0.1:0", wrapper=("sh", "-c", 'exec "$@" <&-', "sh"))
+    with listener.connect() as client:
+        client.sendall(b"heard")
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(1) == b""
+    assert end(listener)[0] == b"heard"
