@@ -204,7 +204,14 @@ WEIR_API int weir_shutdown(weir_conn *conn, int how);
  */
 WEIR_API int weir_close(weir_conn *conn);
 
-/* How long weir_close waits for what was sent to be acknowledged; default 0, not at all: the kernel sees to it. */
+/*
+ * Ends our side, as weir_shutdown does, and waits until the peer's system has acknowledged all that was sent; on Unix sockets
+ * until the peer has read it. Parks; nobody else may be sending. Returns 0; -1 with ETIMEDOUT of kind DEADLINE, ECONNRESET of kind
+ * CLOSED if the peer will not any more, or closed without having read what its system had acknowledged; ECANCELED, ECONNABORTED.
+ */
+WEIR_API int weir_flush(weir_conn *conn, int64_t timeout);
+
+/* How long weir_close waits likewise; default 0, not at all: the kernel sees to it. */
 WEIR_API void weir_set_linger(weir_conn *conn, int64_t timeout);
 
 /*

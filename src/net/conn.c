@@ -149,27 +149,53 @@ int weir_fd(const weir_conn *conn)
 /* --- closing --- */
 
 /*
- * Waits until the peer has acknowledged all that was sent: nothing tells when, so look, rarer and rarer. What cannot be shut
- * down (ENOTCONN) was reset: then nobody will.
+ * Whether a stream was reset, or given up by the system. An error may come when all has been acknowledged: by the peer's
+ * system, whose program then closed without having read it. A shutdown that fails says nothing of it once the peer has
+ * acknowledged our end as well.
  */
-static int flush(weir_conn *conn, int64_t timeout)
+static bool is_cut(const weir_conn *conn)
+{
+    int number = 0;
+    socklen_t length = sizeof number;
+    return !conn->datagram &&
+           (atomic_load_explicit(&conn->broken, memory_order_relaxed) ||
+            (weir__system()->getsockopt(conn->watch.fd, SOL_SOCKET, SO_ERROR, &number, &length) == 0 && number != 0));
+}
+
+/* What is left of a stream that was cut will never be acknowledged. */
+static int fail_cut(weir_conn *conn, int queued, const char *step)
+{
+    char name[WEIR_ADDRESS_TEXT];
+    weir__conn_name(conn, name, sizeof name);
+    if (queued == 0)
+        return weir_fail(WEIR_ERROR_CLOSED, ECONNRESET, step, name, "the peer closed before it had read all");
+    return weir_fail(WEIR_ERROR_CLOSED, ECONNRESET, step, name, "%d bytes were not acknowledged", queued);
+}
+
+/* Nothing tells when all is acknowledged, so look, rarer and rarer. */
+static int flush(weir_conn *conn, int64_t timeout, const char *step)
 {
     int64_t deadline = weir_deadline(timeout), pause = WEIR_MS(1);
     char name[WEIR_ADDRESS_TEXT];
     for (int queued = 0;; pause = pause < WEIR_MS(50) ? pause * 2 : pause) {
         bool lost = weir__system()->shutdown(conn->watch.fd, SHUT_WR) < 0;
-        if (weir__system()->ioctl(conn->watch.fd, TIOCOUTQ, &queued) < 0 || queued == 0)
+        bool known = weir__system()->ioctl(conn->watch.fd, TIOCOUTQ, &queued) == 0;
+        if (is_cut(conn) || (lost && known && queued))
+            return fail_cut(conn, queued, step);
+        if (!known || queued == 0)
             return 0;
-        if (lost)
-            return weir_fail(WEIR_ERROR_CLOSED, ECONNRESET, "close", weir__conn_name(conn, name, sizeof name),
-                             "%d bytes were not acknowledged", queued);
         int64_t now = weir_now();
         if (now >= deadline)
-            return weir_fail(WEIR_ERROR_DEADLINE, ETIMEDOUT, "close", weir__conn_name(conn, name, sizeof name),
+            return weir_fail(WEIR_ERROR_DEADLINE, ETIMEDOUT, step, weir__conn_name(conn, name, sizeof name),
                              "%d bytes were not acknowledged in time", queued);
         if (weir_sleep_until(pause < deadline - now ? now + pause : deadline) < 0)
-            return weir__fail_cancelled("close", weir__conn_name(conn, name, sizeof name));
+            return weir__fail_cancelled(step, weir__conn_name(conn, name, sizeof name));
     }
+}
+
+int weir_flush(weir_conn *conn, int64_t timeout)
+{
+    return conn->aborted ? weir__conn_fail_aborted(conn, "flush") : flush(conn, timeout, "flush");
 }
 
 int weir_close(weir_conn *conn)
@@ -178,7 +204,7 @@ int weir_close(weir_conn *conn)
         return 0;
     int result = 0, saved = errno;
     weir_release(conn);
-    if (conn->rare && conn->rare->linger && !conn->aborted && flush(conn, conn->rare->linger) < 0) {
+    if (conn->rare && conn->rare->linger && !conn->aborted && flush(conn, conn->rare->linger, "close") < 0) {
         result = -1;
         saved = errno;
     }

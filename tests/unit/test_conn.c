@@ -130,6 +130,61 @@ static void a_cancelled_fiber_lingers_no_more(void)
     close(peer);
 }
 
+/* The peer has ended its side and gone. That is no end of ours: it takes nothing more. */
+static void a_flush_tells_that_nobody_takes_it(void)
+{
+    int peer;
+    char byte;
+    weir_conn *conn = tcp_pair(&peer);
+    close(peer);
+    check(weir_recv(conn, &byte, 1) == 0);
+    check(weir_send_all(conn, "x", 1) == 0);
+    check(weir_flush(conn, WEIR_S(20)) == -1);
+    check_error(ECONNRESET, WEIR_ERROR_CLOSED);
+    weir_close(conn);
+}
+
+/* Its system had acknowledged what it has never read. */
+static void a_flush_tells_of_what_was_not_read(void)
+{
+    int peer, pair[2];
+    weir_conn *conn = tcp_pair(&peer);
+    check(weir_send_all(conn, "x", 1) == 0);
+    check(shutdown(peer, SHUT_WR) == 0);
+    close(peer);
+    check(weir_flush(conn, WEIR_S(20)) == -1);
+    check_error(ECONNRESET, WEIR_ERROR_CLOSED);
+    weir_close(conn);
+    check(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+    check((conn = weir_adopt(pair[0])));
+    check(weir_send_all(conn, "x", 1) == 0);
+    close(pair[1]);
+    check(weir_flush(conn, WEIR_S(20)) == -1);
+    check_error(ECONNRESET, WEIR_ERROR_CLOSED);
+    weir_close(conn);
+}
+
+static void a_flush_waits_and_leaves_the_other_direction(void)
+{
+    struct reader reader = {0};
+    weir_conn *conn = tcp_pair(&reader.fd);
+    size_t sent = fill(conn);
+    char byte;
+    check(weir_flush(conn, WEIR_MS(20)) == -1);
+    check_error(ETIMEDOUT, WEIR_ERROR_DEADLINE);
+    pthread_t thread = beside(read_all, &reader);
+    check(weir_flush(conn, WEIR_S(20)) == 0);
+    join_beside(thread);
+    check(reader.received == sent && reader.ended);
+    check(send(reader.fd, "y", 1, 0) == 1);
+    check(weir_recv(conn, &byte, 1) == 1 && byte == 'y');
+    close(reader.fd);
+    check(weir_flush(conn, WEIR_S(20)) == 0);
+    check(weir_recv(conn, &byte, 1) == 0);
+    check(weir_flush(conn, WEIR_S(20)) == 0);
+    weir_close(conn);
+}
+
 /* --- giving the descriptor back --- */
 
 static bool is_blocking(int fd)
@@ -253,6 +308,9 @@ int main(void)
         EVERYWHERE(nothing_left_is_no_reason_to_linger),
         EVERYWHERE(a_reset_ends_the_lingering),
         IN_FIBERS(a_cancelled_fiber_lingers_no_more),
+        EVERYWHERE(a_flush_tells_that_nobody_takes_it),
+        EVERYWHERE(a_flush_tells_of_what_was_not_read),
+        EVERYWHERE(a_flush_waits_and_leaves_the_other_direction),
         EVERYWHERE(the_descriptor_is_given_back),
         EVERYWHERE(not_while_something_was_read_ahead),
         EVERYWHERE(another_thread_gives_it_back),
