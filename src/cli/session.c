@@ -208,14 +208,6 @@ static void await_taken(struct session *session)
         session_fail(session);
 }
 
-/* What went out after the peer had ended its side, or just before, may never be taken: nothing but an acknowledgement tells. */
-static void await_taken(struct session *session)
-{
-    if (!session->settled && !session->sending && !session->datagram &&
-        weir_flush(session->conn, session->settings->timeout) < 0)
-        session_fail(session);
-}
-
 static void join_both(struct session *session)
 {
     session->sending = true;
