@@ -274,10 +274,10 @@ class Thread(threading.Thread):
         self.start()
 
 
-def play_peer(case, play, get_connection):
+def play_peer(case, play, get_connection, process):
     """The peer's thread: gets its connection, plays its part, closes."""
     try:
-        connection = get_connection()
+        connection = get_connection(process)
     except OSError:
         return
     with connection:
@@ -286,12 +286,12 @@ def play_peer(case, play, get_connection):
 
 
 def play_pipes(case, command, get_connection, limit, folder):
-    """Plays a case with a program that joins stdin and stdout with a connection. `command` is made of words."""
+    """Plays a case with a program that joins stdin and stdout with a connection, which get_connection(process) returns."""
     play = Play(limit)
     theirs, ours = open_stdin(case.stdin, folder)
     process, stdout = start(command, theirs)
     play.user = User(ours, stdout, limit)
-    peer = Thread(play_peer, case, play, get_connection)
+    peer = Thread(play_peer, case, play, get_connection, process)
     user = Thread(act, case.user, play)
     status = finish(process, limit)
     peer.join(limit)

@@ -1,8 +1,10 @@
 """The contract of ends: each case of ends_pipes.py, played with weir; docs/ends.md tells them all."""
+import socket
+
 import pytest
 
 from conftest import WEIR, seconds
-from ends import EARLY, faults, folder_of_play, listen, play_pipes
+from ends import EARLY, dial, faults, folder_of_play, listen, play_pipes
 from ends_pipes import ASK_CASES, CASES
 
 
@@ -25,14 +27,33 @@ def dialled(command, case, transport, folder):
         name = listener.getsockname()
         endpoint = f"unix:{name}" if transport == "unix" else f"tcp://127.0.0.1:{name[1]}"
         listener.settimeout(seconds(20))
-        return play_pipes(case, [WEIR, command, *case.options, endpoint], lambda: listener.accept()[0], seconds(30),
-                          folder)
+        return play_pipes(case, [WEIR, command, *case.options, endpoint], lambda process: listener.accept()[0],
+                          seconds(30), folder)
+
+
+def listening(case, transport, folder):
+    """A program that the peer connects to, once it has said where it listens."""
+    def connect(process):
+        where = process.stderr.readline().decode().split()[-1]
+        if transport == "unix":
+            return dial(socket.AF_UNIX, where.removeprefix("unix:"), seconds(20))
+        host, port = where.removeprefix("tcp://").split(":")
+        return dial(socket.AF_INET, (host, int(port)), seconds(20))
+
+    endpoint = f"unix:{folder}/socket" if transport == "unix" else "tcp://127.0.0.1:0"
+    return play_pipes(case, [WEIR, "listen", *case.options, endpoint], connect, seconds(30), folder)
 
 
 @pytest.mark.parametrize("case, transport", each(CASES, "connect"))
 def test_connect(case, transport):
     with folder_of_play() as folder:
         check(case, dialled("connect", case, transport, folder))
+
+
+@pytest.mark.parametrize("case, transport", each(CASES, "listen"))
+def test_listen(case, transport):
+    with folder_of_play() as folder:
+        check(case, listening(case, transport, folder))
 
 
 @pytest.mark.parametrize("case, transport", each(ASK_CASES, "ask"))
