@@ -170,9 +170,10 @@ WEIR_API int64_t weir_sendfile(weir_conn *conn, int file, int64_t *offset, uint6
 
 /*
  * Joins two connections: what comes from each goes to the other; the end of one direction is passed on as a
- * half-close while the other goes on. Ends when both have ended. One fiber or thread serves both directions; streams go
- * through a pipe of the kernel's while much comes (splice(2)), and nothing is held while nothing comes. A connection's
- * time-out begins again with each transfer. `bytes` (may be NULL) counts both directions: [0] a to b, [1] b to a. Parks.
+ * half-close while the other goes on. Ends when both have ended. Of a side that takes no more (EPIPE, ECONNRESET) what it sent
+ * before is still delivered. One fiber or thread serves both directions; streams go through a pipe of the kernel's while much
+ * comes (splice(2)), and nothing is held while nothing comes. A connection's time-out begins again with each transfer. `bytes`
+ * (may be NULL) counts both directions: [0] a to b, [1] b to a. Parks.
  * Returns 0, or -1 with the first error, which names its side, as weir_recv and weir_send, or ENOMEM; both are then
  * aborted. They stay the caller's to close.
  */
@@ -237,6 +238,13 @@ typedef enum weir_direction {
  * (of weir_deadline); one in the past fails them at once, WEIR_FOREVER takes it back. The connection stays usable. Any thread. Go's SetDeadline.
  */
 WEIR_API void weir_set_deadline(weir_conn *conn, weir_direction direction, int64_t deadline);
+
+/*
+ * Has `conn` keep to what the server of `client` set it: idle_timeout, write_timeout, message_timeout, the end of its lifetime.
+ * For a connection that a handler makes on its client's behalf and closes before it returns; the server does not count its
+ * bytes. Without effect where `client` is no server's. Before the first use of `conn`. Does not park.
+ */
+WEIR_API void weir_share_limits(weir_conn *conn, const weir_conn *client);
 
 /* The address of this end and of the other. 0, or -1 with ENOTCONN. */
 WEIR_API int weir_local_address(const weir_conn *conn, weir_address *address);

@@ -61,6 +61,15 @@ void weir__conn_set_limits(weir_conn *conn, const struct weir__conn_limits *limi
     conn->lifetime_end = lifetime == WEIR_FOREVER ? WEIR_FOREVER : weir_deadline(lifetime);
 }
 
+void weir_share_limits(weir_conn *conn, const weir_conn *client)
+{
+    const struct weir__conn_limits *limits = client->limits;
+    if (!limits)
+        return;
+    conn->limits = limits->uncounted ? limits->uncounted : limits;
+    conn->lifetime_end = client->lifetime_end;
+}
+
 /* --- making one of a descriptor --- */
 
 static int integer_option(int fd, int level, int name, int *value)

@@ -20,11 +20,12 @@ struct weir__packed;
 
 /* Limits that a server sets on its connections; one object for all of them. WEIR_FOREVER: no limit. */
 struct weir__conn_limits {
-    int64_t idle;               /* nothing either way while reading waits */
-    int64_t write;              /* no progress of a write that waits */
-    int64_t message;            /* for the rest of a line or message, once begun; see message_end */
-    _Atomic uint64_t *moved[2]; /* the server's counters of bytes received and sent; NULL: not counted */
-    bool shared;                /* connections of several threads count there */
+    int64_t idle;                              /* nothing either way while reading waits */
+    int64_t write;                             /* no progress of a write that waits */
+    int64_t message;                           /* for the rest of a line or message, once begun; see message_end */
+    _Atomic uint64_t *moved[2];                /* the server's counters of bytes received and sent; NULL: not counted */
+    const struct weir__conn_limits *uncounted; /* the same without counters, for weir_share_limits; NULL: these are */
+    bool shared;                               /* connections of several threads count there */
 };
 
 /* Which limit or fault ended a connection's last failed call: what a server counts. */

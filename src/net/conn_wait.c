@@ -297,6 +297,8 @@ void weir_abort(weir_conn *conn)
     if (atomic_exchange(&conn->aborted, true))
         return;
     int saved = errno;
+    uint8_t none = WEIR__FAILURE_NONE;
+    atomic_compare_exchange_strong(&conn->failure, &none, WEIR__FAILURE_OTHER);
     conn->bound = true;
     reset(conn);
     tell(conn, WEIR__READABLE);

@@ -2,10 +2,14 @@
  * Joining two connections: what comes from each goes to the other.
  *
  * The caller alone works both directions, each a pump, and waits for both at once: so a pair that is joined and silent costs
- * one fiber. Whichever direction fails first aborts both connections, and its error is the one that is told.
+ * one fiber. Whichever direction fails first aborts both connections, and its error is the one that is told. But who only
+ * takes no more, since it has closed or crashed, may have sent something before: that still goes to the other side.
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <weir/time.h>
 
 #include "base/error.h"
 #include "net/pump.h"
@@ -14,7 +18,11 @@ struct copying {
     struct weir__watches watches;
     struct weir__pump pumps[2];
     bool ended[2]; /* and the half-close was passed on */
+    int cut[2];    /* the errno by which its sink said that it takes no more; 0: it did not */
 };
+
+/* For what a side sent before it was cut off, to reach the other, which is told of the cut only then. */
+#define LAST_WORDS WEIR_S(5)
 
 /* --- the four sides --- */
 
@@ -53,6 +61,21 @@ static void pass_on_end(struct copying *copying, int direction)
     weir_shutdown(copying->pumps[direction].to.conn, SHUT_WR);
 }
 
+/* Its sink takes no more; the other direction comes to its end soon, since nothing is added to what was sent. */
+static bool is_cut(struct copying *copying, int direction)
+{
+    const weir_error_info *error = weir_error();
+    int number = error->number;
+    bool by_sink =
+        (number == EPIPE || number == ECONNRESET) && strcmp(error->step, copying->pumps[direction].to.step) == 0;
+    if (!by_sink || copying->ended[!direction])
+        return false;
+    copying->cut[direction] = number;
+    copying->ended[direction] = true;
+    weir__pump_end(&copying->pumps[direction]);
+    return true;
+}
+
 /* One step of both directions. 1 if something moved, 0 if all that is left waits, -1. */
 static int step_both(struct copying *copying)
 {
@@ -61,7 +84,7 @@ static int step_both(struct copying *copying)
         if (copying->ended[i])
             continue;
         enum weir__pumped pumped = weir__pump_step(&copying->pumps[i]);
-        if (pumped == WEIR__PUMP_FAILED)
+        if (pumped == WEIR__PUMP_FAILED && !is_cut(copying, i))
             return -1;
         if (pumped == WEIR__PUMP_DONE)
             pass_on_end(copying, i);
@@ -82,14 +105,48 @@ static int wait_for_either(struct copying *copying)
     return weir__ends_wait(&copying->watches, ends, count, until);
 }
 
+/* Waits until the peer has acknowledged what was sent: an abort would drop the rest. Nothing tells when, so look, rarer and rarer. */
+static void let_go_out(weir_conn *conn)
+{
+    int queued = 0;
+    int64_t deadline = weir_deadline(LAST_WORDS);
+    for (int64_t pause = WEIR_MS(1); weir_now() < deadline; pause = pause < WEIR_MS(50) ? pause * 2 : pause)
+        if (weir__system()->ioctl(conn->watch.fd, TIOCOUTQ, &queued) < 0 || queued == 0 || weir_sleep(pause) < 0)
+            return;
+}
+
+/* Tells of a side that took no more, once what it sent before has been delivered. 0 where there was none, or -1. */
+static int tell_cut(const struct copying *copying)
+{
+    for (int i = 0; i < 2; i++) {
+        if (!copying->cut[i])
+            continue;
+        let_go_out(copying->pumps[i].from.conn);
+        return weir__conn_fail(copying->pumps[i].to.conn, copying->cut[i], copying->pumps[i].to.step);
+    }
+    return 0;
+}
+
 static int copy_both(struct copying *copying)
 {
     while (!copying->ended[0] || !copying->ended[1]) {
         int moved = step_both(copying);
-        if (moved < 0 || (moved == 0 && wait_for_either(copying) < 0))
+        if (moved < 0 || (moved == 0 && wait_for_either(copying) < 0)) {
+            if (errno != ECANCELED)
+                tell_cut(copying);
             return -1;
+        }
     }
-    return 0;
+    return tell_cut(copying);
+}
+
+/* What ended one of them has ended the other too, as far as a server counts. */
+static void share_failure(weir_conn *a, weir_conn *b)
+{
+    if (!a->failure)
+        a->failure = (uint8_t)b->failure;
+    if (!b->failure)
+        b->failure = (uint8_t)a->failure;
 }
 
 /* --- the call --- */
@@ -138,6 +195,7 @@ int weir_copy(weir_conn *a, weir_conn *b, uint64_t bytes[2])
     }
     if (result == 0)
         return 0;
+    share_failure(a, b);
     weir_abort(a);
     weir_abort(b);
     return weir__error_transferred(done[0] + done[1]);

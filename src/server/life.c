@@ -27,13 +27,16 @@ static void worker_init(struct weir__worker *worker, weir_server *server, size_t
     worker->server = server;
     worker->index = index;
     worker->counters = &server->counters[index];
-    worker->limits = (struct weir__conn_limits){
+    worker->shared_limits = (struct weir__conn_limits){
         .idle = options->idle_timeout,
         .write = options->write_timeout,
         .message = options->message_timeout,
         .shared = weir__server_has_threads(server),
-        .moved = {weir__counter(worker->counters, bytes_in), weir__counter(worker->counters, bytes_out)},
     };
+    worker->limits = worker->shared_limits;
+    worker->limits.moved[0] = weir__counter(worker->counters, bytes_in);
+    worker->limits.moved[1] = weir__counter(worker->counters, bytes_out);
+    worker->limits.uncounted = &worker->shared_limits;
     pthread_mutex_init(&worker->lock, NULL);
     weir__list_init(&worker->clients);
 }

@@ -98,11 +98,12 @@ struct weir__worker {
     pthread_t thread;
     weir_fiber *keeper; /* in place of the thread where there are none */
     struct weir__counters *counters;
-    struct weir__conn_limits limits; /* of its connections */
-    weir__slot news;                 /* the keeper waits here */
-    atomic_bool woken;               /* and this tells it why it need not */
-    bool done;                       /* the keeper has ended, or is not to begin */
-    size_t turn;                     /* of the gates: which is the first to be worked */
+    struct weir__conn_limits limits;        /* of its connections */
+    struct weir__conn_limits shared_limits; /* of those that handlers make on behalf of theirs */
+    weir__slot news;                        /* the keeper waits here */
+    atomic_bool woken;                      /* and this tells it why it need not */
+    bool done;                              /* the keeper has ended, or is not to begin */
+    size_t turn;                            /* of the gates: which is the first to be worked */
     struct weir__gate *gates;
     size_t gate_count;
     struct weir__inlet **inlets;

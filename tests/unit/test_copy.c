@@ -276,6 +276,40 @@ static void one_side_cut_ends_both(void)
     unjoin(&joined);
 }
 
+static void *upload_until_cut(void *arg)
+{
+    struct joined *joined = arg;
+    while (send(joined->a_peer, pattern, 70001, MSG_NOSIGNAL) > 0)
+        ;
+    return NULL;
+}
+
+static void *answer_and_go(void *arg)
+{
+    struct joined *joined = arg;
+    check(recv(joined->b_peer, buffer, 1, 0) == 1);
+    check(send(joined->b_peer, "too much", 8, 0) == 8);
+    close(joined->b_peer); /* with something unread: a reset */
+    joined->b_peer = -1;
+    return NULL;
+}
+
+/* A server that refuses an upload says why and closes; what it said must not be lost with the upload. */
+static void the_last_words_of_who_takes_no_more_are_delivered(void)
+{
+    struct joined joined = join();
+    struct reader own = {.fd = joined.a_peer, .data = malloc(FILE_SIZE + 1)};
+    pthread_t threads[] = {beside(upload_until_cut, &joined), beside(answer_and_go, &joined), beside(read_all, &own)};
+    check(weir_copy(joined.a, joined.b, joined.bytes) == -1);
+    check(errno == ECONNRESET || errno == EPIPE);
+    check(joined.bytes[1] == 8);
+    for (int i = 0; i < 3; i++)
+        join_beside(threads[i]);
+    check(own.length == 8 && memcmp(own.data, "too much", 8) == 0);
+    free(own.data);
+    unjoin(&joined);
+}
+
 static void a_time_limit_is_an_error_of_the_copy(void)
 {
     struct joined joined = join();
@@ -370,6 +404,7 @@ int main(void)
         EVERYWHERE(each_direction_ends_by_itself),
         EVERYWHERE(much_goes_both_ways_at_once),
         EVERYWHERE(one_side_cut_ends_both),
+        EVERYWHERE(the_last_words_of_who_takes_no_more_are_delivered),
         EVERYWHERE(a_time_limit_is_an_error_of_the_copy),
         EVERYWHERE(an_abort_from_elsewhere_ends_it),
         EVERYWHERE(what_was_read_ahead_is_copied_too),
