@@ -15,6 +15,7 @@ struct weir_process {
     struct weir__watch watch; /* of the pidfd */
     pid_t id;
     bool grouped;
+    bool ends_group;     /* what it leaves behind in its group is killed */
     atomic_flag waiting; /* somebody is in weir_process_wait */
     weir_file *files[3];
     pthread_mutex_t lock; /* of what follows: only who knows that it is not reaped may use its id */
@@ -96,7 +97,7 @@ static struct weir__child *new_child(const char *const *argv, const weir_process
     }
     child->arguments = (char *const *)argv;
     child->directory = options->directory;
-    child->new_group = options->new_group;
+    child->new_group = options->new_group || options->end_group;
     child->die_with_parent = options->die_with_parent;
     child->mask = weir__original()->mask;
     child->files = file_limit();
@@ -131,6 +132,7 @@ static int start_process(weir_process *process, const char *const *argv, const w
     int result = start_with(process, child, options);
     process->id = child->id;
     process->grouped = child->new_group;
+    process->ends_group = options->end_group;
     weir__watch_init(&process->watch, child->pidfd);
     free_child(child);
     return result;
@@ -189,14 +191,37 @@ static int status_of(const siginfo_t *info)
     }
 }
 
+/* waitid(2), whatever signals come. 0 or -1. */
+static int wait_id(const weir_process *process, siginfo_t *info, int options)
+{
+    int result;
+    do
+        result = weir__system()->waitid(P_PIDFD, (id_t)process->watch.fd, info, WEXITED | options);
+    while (result < 0 && errno == EINTR);
+    return result;
+}
+
+/*
+ * Kills what is left of its group once it has ended, before it is reaped: until then the group's number cannot have become
+ * another's. Returns whether it has ended, as far as can be known.
+ */
+static bool end_group(const weir_process *process, int options)
+{
+    siginfo_t info = {0};
+    if (wait_id(process, &info, options | WNOWAIT) == 0 && info.si_pid == 0)
+        return false;
+    if (info.si_pid)
+        weir__system()->kill(-process->id, SIGKILL);
+    return true;
+}
+
 /* waitid(2) with `options`; under the lock, or where nobody else knows the process any more. Returns whether it is reaped. */
 static bool reap(weir_process *process, int options)
 {
     siginfo_t info = {0};
-    int result;
-    do
-        result = weir__system()->waitid(P_PIDFD, (id_t)process->watch.fd, &info, WEXITED | options);
-    while (result < 0 && errno == EINTR);
+    if (process->ends_group && !end_group(process, options))
+        return false;
+    int result = wait_id(process, &info, options);
     if (result == 0 && info.si_pid == 0)
         return false;
     process->status = result == 0 ? status_of(&info) : 0;

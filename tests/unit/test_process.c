@@ -141,6 +141,18 @@ static void a_group_is_killed_whole(void)
     weir_process_free(process);
 }
 
+static void what_it_leaves_behind_may_end_with_it(void)
+{
+    weir_process *process = start_shell(
+        "sleep 100 & echo $!", WEIR_OPTIONS(weir_process_options, .output = WEIR_STDIO_PIPE, .end_group = true));
+    char line[32] = "";
+    assert_true(weir_file_read(weir_process_file(process, 1), line, sizeof line - 1, SOON) > 0);
+    assert_int_equal(getpgid(atoi(line)), weir_process_id(process));
+    assert_int_equal(WEXITSTATUS(status_of(process)), 0);
+    assert_int_equal(weir_file_read(weir_process_file(process, 1), line, sizeof line, SOON), 0);
+    weir_process_free(process);
+}
+
 static void *start_and_end(void *process)
 {
     *(weir_process **)process =
@@ -308,6 +320,7 @@ int main(void)
         EVERYWHERE(freeing_kills_and_reaps),
         IN_FIBERS(even_a_cancelled_fiber_reaps),
         EVERYWHERE(a_group_is_killed_whole),
+        EVERYWHERE(what_it_leaves_behind_may_end_with_it),
         EVERYWHERE(it_dies_with_the_thread_that_started_it),
         EVERYWHERE(an_end_that_was_reaped_elsewhere_is_noticed),
         EVERYWHERE(what_cannot_be_started_is_told),
