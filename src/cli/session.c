@@ -88,6 +88,15 @@ int session_send(struct session *session, const char *data, size_t size)
 }
 
 /* A reader of our stdout that went away has had enough: no failure. */
+static void output_failed(struct session *session)
+{
+    bool gone = errno == EPIPE;
+    session_end(session, "output", gone ? "nobody reads stdout any more" : "stdout takes no more");
+    if (gone)
+        session_settle(session, STATUS_DONE);
+    session_fail(session);
+}
+
 int session_print(struct session *session, const char *data, size_t size)
 {
     if (note(session, SESSION_RECEIVED, data, size) < 0) {
@@ -96,14 +105,16 @@ int session_print(struct session *session, const char *data, size_t size)
     }
     if (weir_file_write_all(weir_stdout(), data, size, WEIR_FOREVER) == 0)
         return 0;
-    session_end(session, "output", "nobody reads stdout any more");
-    if (errno == EPIPE)
-        session_settle(session, STATUS_DONE);
-    session_fail(session);
+    output_failed(session);
     return -1;
 }
 
 /* --- receiving --- */
+
+bool session_is_direct(const struct session *session)
+{
+    return !session->datagram && !session->recorder && !session->digest && session->settings->timeout == WEIR_FOREVER;
+}
 
 static int64_t deadline(const struct session *session)
 {
@@ -115,16 +126,29 @@ static int64_t deadline(const struct session *session)
     return session->last_byte > WEIR_FOREVER - limit ? WEIR_FOREVER : session->last_byte + limit;
 }
 
+static void set_deadline(struct session *session)
+{
+    session->waits_until = deadline(session);
+    weir_set_deadline(session->conn, WEIR_READ, session->waits_until);
+}
+
 void session_sent_all(struct session *session)
 {
     session->sending = false;
     session->last_byte = weir_now();
-    weir_set_deadline(session->conn, WEIR_READ, deadline(session));
+    set_deadline(session);
 }
 
-/* Silence for so long ends datagrams, and is otherwise what --timeout is about; the other direction's bytes count as well. */
+/*
+ * Silence for so long ends datagrams, and is otherwise what --timeout is about; the other direction's bytes count as well. A limit
+ * of the server's may be over before.
+ */
 static void silent(struct session *session)
 {
+    if (weir_now() < session->waits_until) {
+        session_fail(session);
+        return;
+    }
     if (weir_now() < deadline(session))
         return;
     if (session->datagram && !session->sending) {
@@ -149,12 +173,26 @@ static void receive_failed(struct session *session)
     session_fail(session);
 }
 
-/* Prints what comes until the peer's end, or the session's. */
-static void receive_all(struct session *session)
+/* Prints what comes until the peer's end, or the session's, without looking at it. */
+static void receive_directly(struct session *session)
+{
+    int64_t received = weir_copy_to_file(session->conn, weir_stdout(), UINT64_MAX, WEIR_FOREVER);
+    const weir_error_info *error = weir_error();
+    session->bytes[SESSION_RECEIVED] += received < 0 ? error->transferred : (uint64_t)received;
+    if (received >= 0)
+        return;
+    if (strcmp(error->step, "write") == 0 && !session->settled)
+        output_failed(session);
+    else
+        receive_failed(session);
+}
+
+/* The same by pieces, each of which somebody wants to see. */
+static void receive_pieces(struct session *session)
 {
     while (!session->settled) {
         char *data;
-        weir_set_deadline(session->conn, WEIR_READ, deadline(session));
+        set_deadline(session);
         ssize_t size = weir_receive(session->conn, &data);
         if (size < 0)
             receive_failed(session);
@@ -216,7 +254,10 @@ static void join_both(struct session *session)
         session_fail(session);
         return;
     }
-    receive_all(session);
+    if (session_is_direct(session))
+        receive_directly(session);
+    else
+        receive_pieces(session);
     finish_sending(session);
     tell_cut(session);
     await_taken(session);

@@ -38,7 +38,7 @@ struct session {
     struct recorder *recorder; /* NULL without --hex */
     struct digest *digest;     /* NULL without --sha256 */
 
-    int64_t began, last_byte;
+    int64_t began, last_byte, waits_until;
     uint64_t bytes[2];
     const char *first_end; /* "input", "peer" or "output"; NULL: none yet */
     const char *how;       /* it ended */
@@ -71,6 +71,9 @@ void digest_free(struct digest *digest);
 
 /* Prints the summary, one JSON object on stderr. */
 void summary_print(const struct session *session);
+
+/* Whether nothing but the number of the bytes is of interest: then they need not come by here. */
+bool session_is_direct(const struct session *session);
 
 /* A direction has ended: the first one is remembered, with how. */
 void session_end(struct session *session, const char *which, const char *how);

@@ -27,8 +27,14 @@ static int send_piece(struct session *session, const char *data, size_t size, ch
     return session_send(session, scratch, length);
 }
 
-/* Sends stdin. 0 at its end, -1 where reading or sending failed. */
-static int send_input(struct session *session, char *piece)
+static int send_directly(struct session *session)
+{
+    int64_t sent = weir_copy_from_file(session->conn, weir_stdin(), UINT64_MAX, WEIR_FOREVER);
+    session->bytes[SESSION_SENT] += sent < 0 ? weir_error()->transferred : (uint64_t)sent;
+    return sent < 0 ? -1 : 0;
+}
+
+static int send_pieces(struct session *session, char *piece)
 {
     size_t most = session->datagram ? LONGEST_DATAGRAM / (session->settings->crlf ? 2 : 1) : CHUNK;
     char before = '\0';
@@ -64,19 +70,26 @@ static void input_ended(struct session *session)
         weir_shutdown(session->conn, SHUT_WR);
 }
 
+/* Sends stdin. 0 at its end, -1 where reading or sending failed. */
+static int send_input(struct session *session)
+{
+    if (session_is_direct(session) && !session->settings->crlf)
+        return send_directly(session);
+    char *piece = malloc(3 * CHUNK);
+    if (!piece)
+        return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, session->command, session->peer, NULL);
+    int result = send_pieces(session, piece);
+    free(piece);
+    return result;
+}
+
 int session_sender(void *arg)
 {
     struct session *session = arg;
-    char *piece = malloc(3 * CHUNK);
-    if (!piece) {
-        weir_fail(WEIR_ERROR_MEMORY, ENOMEM, session->command, session->peer, NULL);
-        session_fail(session);
-    } else if (send_input(session, piece) < 0) {
+    if (send_input(session) < 0)
         sending_failed(session);
-    } else if (!session->settled) {
+    else if (!session->settled)
         input_ended(session);
-    }
     session->sending = false;
-    free(piece);
     return 0;
 }

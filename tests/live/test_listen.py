@@ -205,6 +205,14 @@ def test_silence_times_out_where_asked(listen):
     assert len(said) == 1 and "no byte in either direction for too long" in said[0]
 
 
+@pytest.mark.parametrize("more", [[], ["--summary", "--sha256"]], ids=["unseen", "looked at"])
+def test_a_connection_may_last_so_long(listen, more):
+    listener = listen("--lifetime", "200ms", *more, "tcp://127.0.0.1:0", stdin=subprocess.PIPE)
+    with listener.connect():
+        _, said = end(listener, 3)
+    assert "the connection has lasted too long" in said[0]
+
+
 def test_a_reader_of_stdout_that_goes_is_no_failure(listen):
     listener = listen("tcp://127.0.0.1:0")
     with listener.connect() as client:
