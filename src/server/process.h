@@ -37,6 +37,9 @@ int64_t weir__drain_deadline(const struct weir__run *run, const weir_server *ser
 /* One line with the counters of each server. */
 void weir__log_counters(const struct weir__run *run);
 
+/* weir_signals_wait has failed: tells so, and pauses before it is tried again. */
+void weir__signals_failed(void);
+
 /* Ends the process at once, as the shell shows one that a signal has ended. */
 _Noreturn void weir__end_at_once(int signal);
 

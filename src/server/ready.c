@@ -32,7 +32,11 @@ static void send_state(const weir_address *address, const char *state)
         .msg_iovlen = 1,
     };
     int fd = weir__system()->socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || weir__system()->sendmsg(fd, &message, MSG_NOSIGNAL) < 0)
+    ssize_t sent;
+    do
+        sent = fd < 0 ? -1 : weir__system()->sendmsg(fd, &message, MSG_NOSIGNAL);
+    while (fd >= 0 && sent < 0 && errno == EINTR);
+    if (sent < 0)
         weir_log(WEIR_LOG_WARNING, "the service manager could not be told %s: %m", state);
     weir__close_quietly(fd);
 }
@@ -52,10 +56,14 @@ static void log_endpoints(const struct weir__run *run)
             weir_log(WEIR_LOG_INFO, "%s on %s", run->servers[i]->name, weir_server_endpoint(run->servers[i], k));
 }
 
-/* A newline, as s6 has it, and the end. */
+/* A newline, as s6 has it, and the end. Who waits for it would take a signal in between for a failure. */
 static void tell_descriptor(int fd)
 {
-    if (weir__write_quiet(fd, "\n", 1, 0) < 0)
+    ssize_t written;
+    do
+        written = weir__write_quiet(fd, "\n", 1, 0);
+    while (written < 0 && errno == EINTR);
+    if (written < 0)
         weir_log(WEIR_LOG_WARNING, "the ready descriptor %d: %m", fd);
     weir__system()->close(fd);
 }

@@ -64,7 +64,7 @@ static void stop(struct watch_over *over, int signal)
 }
 
 /* Whoever does not hear signals cannot be stopped: so it is tried again, until the servers have stopped. */
-static void signals_failed(void)
+void weir__signals_failed(void)
 {
     if (errno == ECANCELED)
         return;
@@ -78,7 +78,7 @@ static int wait_for_signals(void *arg)
     while (!weir_cancelled()) {
         int signal = weir_signals_wait(over->signals, WEIR_FOREVER);
         if (signal < 0)
-            signals_failed();
+            weir__signals_failed();
         else if (signal == SIGUSR1)
             weir__log_counters(over->run);
         else if (signal == SIGHUP)

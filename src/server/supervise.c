@@ -25,6 +25,8 @@
 #define LONG_LIFE      WEIR_S(10)
 /* How much longer than the drain's deadline a child may take to be gone. */
 #define GRACE WEIR_S(5)
+/* Between two attempts to kill what ought to be gone. */
+#define KILL_AGAIN WEIR_S(1)
 
 struct child {
     pid_t pid; /* 0: it does not run */
@@ -158,7 +160,7 @@ static int wait_until_ready(struct family *family)
         if (got > 0)
             ready += (size_t)got;
         else if (errno != EINTR)
-            break;
+            return weir__fail_system(errno, "read", "");
     }
     weir__close_quietly(family->ready[0]);
     family->ready[0] = -1;
@@ -205,13 +207,13 @@ static void stop(struct family *family, int signal)
 
 /* --- children that end --- */
 
-/* Whether a child has ended; *end is then how. */
-static bool reap(pid_t pid, siginfo_t *end)
+/* Whether a child has ended; *end is then how. Without WNOHANG it waits until it has. */
+static bool reap(pid_t pid, siginfo_t *end, int options)
 {
     *end = (siginfo_t){0};
     int result;
     do
-        result = weir__system()->waitid(P_PID, (id_t)pid, end, WEXITED | WNOHANG);
+        result = weir__system()->waitid(P_PID, (id_t)pid, end, WEXITED | options);
     while (result < 0 && errno == EINTR);
     return result < 0 || end->si_pid == pid;
 }
@@ -251,7 +253,7 @@ static void reap_children(struct family *family)
 {
     siginfo_t end;
     for (size_t i = 0; i < family->count; i++)
-        if (family->children[i].pid && reap(family->children[i].pid, &end))
+        if (family->children[i].pid && reap(family->children[i].pid, &end, WNOHANG))
             ended(family, i, &end);
 }
 
@@ -303,14 +305,26 @@ static void handle_signal(struct family *family, int signal)
         stop(family, signal);
 }
 
+/* No signal came, or none can be heard: those that have ended are looked for, and at its time the rest is killed. */
+static void look_after(struct family *family)
+{
+    if (errno != ETIMEDOUT)
+        weir__signals_failed();
+    reap_children(family);
+    if (!family->stopping || weir_now() < family->kill_at)
+        return;
+    signal_children(family, SIGKILL);
+    family->kill_at = weir_deadline(KILL_AGAIN);
+}
+
 static enum where watch_over(struct family *family, int *result)
 {
     while (!family->stopping || any_left(family)) {
         int signal = weir_signals_wait(family->signals, next_due(family));
         if (signal > 0)
             handle_signal(family, signal);
-        else if (family->stopping && weir_now() >= family->kill_at)
-            signal_children(family, SIGKILL);
+        else
+            look_after(family);
         if (restart_due(family, result) == IN_CHILD)
             return IN_CHILD;
     }
@@ -319,14 +333,16 @@ static enum where watch_over(struct family *family, int *result)
 
 /* --- the whole --- */
 
-/* Ends what was started, when the rest could not be. */
+/* Ends what was started, when the rest could not be; the error that led here stays. */
 static void give_up(struct family *family)
 {
     siginfo_t end;
+    int number = errno;
     signal_children(family, SIGKILL);
     for (size_t i = 0; i < family->count; i++)
         if (family->children[i].pid)
-            weir__system()->waitid(P_PID, (id_t)family->children[i].pid, &end, WEXITED);
+            reap(family->children[i].pid, &end, 0);
+    errno = number;
 }
 
 static int open_family(struct family *family, const struct weir__run *run)

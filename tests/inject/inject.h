@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <weir/weir.h>
 
 /* --- the points where something can fail --- */
@@ -79,8 +80,19 @@ struct plan {
     bool persistent;
 };
 
+/* --- strike.c: what of a run its threads and processes share --- */
+
+/* Once, in the process of a conversation; and around each run, which fails as it is planned. */
+void make_strikes(void);
+void arm(const struct plan *with);
+void disarm(void);
+
 /* Counts a call of that point, and says how it is to fail: 0 is not at all. Any thread. */
 int strike(enum point point);
+
+/* Of the run: its plan, and how many calls there were. */
+const struct plan *plan_here(void);
+unsigned calls_at(enum point point);
 
 /* Whether the run's failure is one from then on. */
 bool goes_on(void);
@@ -89,11 +101,30 @@ bool goes_on(void);
 bool has_struck(void);
 bool has_harmed(void);
 
+/* Whether it was a call of this fiber or thread; true once, to who tells of it. */
+bool struck_here(void);
+
+/* What failed fails no more: for what can only go on then. */
+void heal(void);
+
 /* How many times faster the clock runs once something was injected that others may wait for in vain. */
 enum { SPEED = 500 };
 
-/* The monotonic clock of the run, which no wait of it goes past. */
+/* The monotonic clock of the run, which no wait of it goes past. It can be put forward. */
 int64_t run_clock(void);
+void skip_time(int64_t time);
+int64_t true_clock(void);
+
+/*
+ * fork(2) as the library's, of the conversation's process alone, and so often and no more. The child goes with its parent.
+ * How many there were in this run; and an end to those that still run: how many they were.
+ */
+pid_t fork_in_run(void);
+int forks_of_run(void);
+int end_forks(void);
+
+/* fork(2) as the conversation's own: no call of that child is counted, or fails. */
+pid_t fork_aside(void);
 
 /* Something is wrong: tells what, and in which run. */
 void fault(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -141,10 +172,12 @@ struct conversation {
     bool (*talk)(void); /* whether all of it succeeded */
     bool in_fiber;      /* in a loop of its own, on the backend; else in the main thread */
     bool once;          /* one backend is enough: it uses none */
+    unsigned calls;     /* of each point, where that is fewer than of others: it is dear; 0: as many */
     int rather;         /* an errno that may be told in place of what was injected: another address's */
 };
 
-extern const struct conversation engine_talks[], net_talks[], stream_talks[], server_talks[], os_talks[], base_talks[];
+extern const struct conversation engine_talks[], net_talks[], stream_talks[], server_talks[], os_talks[], base_talks[],
+    copy_talks[], family_talks[];
 
 /* The backend that loops and servers of the conversation are to have. */
 extern weir_backend talk_backend;

@@ -41,7 +41,7 @@ const struct point_row points[POINT_COUNT] = {
     CALL(recvmmsg, {ENOMEM}, {ECONNREFUSED}, INTERRUPTED),
     CALL(sendmmsg, {ENOBUFS}, {ENOMEM}, {EPERM}, {EHOSTUNREACH}, {ECONNREFUSED}, INTERRUPTED),
     CALL(sendfile, {EIO}, {ENOMEM}, {ECONNRESET}, {EPIPE}, INTERRUPTED),
-    CALL(splice, {ENOMEM}, {ECONNRESET}, {EPIPE}, INTERRUPTED),
+    CALL(splice, {ENOMEM}, {ECONNRESET}, {EPIPE}, {EINVAL, HARMLESS}, {ENOSYS, HARMLESS}, INTERRUPTED),
     CALL(resolve, {EAI_NONAME, .translated = ENOENT}, {EAI_AGAIN, .translated = ENOENT},
          {EAI_FAIL, .translated = ENOENT}, {EAI_MEMORY, .translated = ENOMEM}, {EAI_SYSTEM, .translated = EMFILE}),
     CALL(close, {EIO}, {ENOSPC}, INTERRUPTED),

@@ -23,75 +23,7 @@ static struct outcome *outcome;
 static const struct conversation *talk_here;
 weir_backend talk_backend;
 
-/* --- the run that is under way --- */
-
-static atomic_bool armed, struck, harmed;
-static atomic_uint counts[POINT_COUNT];
-static struct plan plan;
-static _Atomic(void *) struck_by;       /* the fiber or thread whose call it was, until it has told of it */
-static atomic_llong struck_at, skipped; /* true time; what the clock has gone ahead of it */
-static atomic_llong began;              /* true time, for the watchdog; 0: no run */
-static _Thread_local char thread_mark;
-
-static int64_t true_clock(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return WEIR_S(now.tv_sec) + now.tv_nsec;
-}
-
-int64_t run_clock(void)
-{
-    int64_t now = true_clock(), ahead = atomic_load(&skipped);
-    if (atomic_load(&harmed))
-        ahead += (now - atomic_load(&struck_at)) * (SPEED - 1);
-    return now + ahead;
-}
-
-static void *caller(void)
-{
-    weir_fiber *fiber = weir_self();
-    return fiber ? (void *)fiber : (void *)&thread_mark;
-}
-
-/* Whoever is struck second, at the same time, finds all of this done. */
-static void note_strike(void)
-{
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    pthread_mutex_lock(&lock);
-    if (!atomic_exchange(&struck, true)) {
-        atomic_store(&struck_by, caller());
-        atomic_store(&struck_at, true_clock());
-        atomic_store(&harmed, !(plan.failure.flags & HARMLESS));
-    }
-    pthread_mutex_unlock(&lock);
-}
-
-int strike(enum point point)
-{
-    if (!atomic_load_explicit(&armed, memory_order_acquire))
-        return 0;
-    unsigned number = atomic_fetch_add(&counts[point], 1) + 1;
-    if (!plan.number || point != plan.point || number < plan.number || (number > plan.number && !plan.persistent))
-        return 0;
-    note_strike();
-    return plan.failure.number;
-}
-
-bool goes_on(void)
-{
-    return plan.persistent;
-}
-
-bool has_struck(void)
-{
-    return atomic_load(&struck);
-}
-
-bool has_harmed(void)
-{
-    return atomic_load(&harmed);
-}
+static atomic_llong began; /* of the run that is under way, true time, for the watchdog; 0: none */
 
 /* --- telling what is wrong --- */
 
@@ -125,7 +57,7 @@ void fault(const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    plan_text(&plan, which, sizeof which);
+    plan_text(plan_here(), which, sizeof which);
     fprintf(stderr, "%s %s %s: %s\n", talk_here->name, talk_backend == WEIR_BACKEND_URING ? "uring" : "epoll", which,
             text);
     outcome->faults[outcome->kind]++;
@@ -145,6 +77,7 @@ static bool is_consequence(int number)
     case ENODATA:
     case ETIMEDOUT:
     case ECANCELED:
+    case ECHILD: /* a process of several could not start */
         return true;
     default:
         return false;
@@ -159,9 +92,10 @@ static bool is_want(int number)
 
 static bool is_injected(int number)
 {
-    if (talk_here->rather && number == talk_here->rather && !is_want(plan.failure.number))
+    const struct failure *failure = &plan_here()->failure;
+    if (talk_here->rather && number == talk_here->rather && !is_want(failure->number))
         return true;
-    return number == plan.failure.number || (plan.failure.translated && number == plan.failure.translated);
+    return number == failure->number || (failure->translated && number == failure->translated);
 }
 
 bool failed(const char *call)
@@ -173,8 +107,7 @@ bool failed(const char *call)
     else if (error->kind == WEIR_ERROR_NONE || error->number != number || !*error->sentence)
         fault("%s fails with %s, but its error is \"%s\" (%s, %s)", call, strerrorname_np(number), error->sentence,
               weir_error_kind_name(error->kind), strerrorname_np(error->number));
-    void *by = caller();
-    bool mine = atomic_compare_exchange_strong(&struck_by, &by, NULL);
+    bool mine = struck_here();
     bool late = error->kind == WEIR_ERROR_DEADLINE; /* the clock runs fast, and the machine may be busy */
     if (has_harmed() && !is_injected(number) && !late && (mine || !is_consequence(number)))
         fault("%s fails with %s, which was not injected (%s)", call, strerrorname_np(number), error->sentence);
@@ -240,38 +173,20 @@ static bool talk(void)
     return result < 0 ? failed("weir_run") : result == 0;
 }
 
-static void arm(const struct plan *with)
-{
-    plan = *with;
-    outcome->plan = *with;
-    for (int i = 0; i < POINT_COUNT; i++)
-        atomic_store(&counts[i], 0);
-    atomic_store(&struck, false);
-    atomic_store(&struck_by, NULL);
-    atomic_store(&began, true_clock());
-    atomic_store(&armed, true);
-}
-
-static void disarm(void)
-{
-    atomic_store(&armed, false);
-    if (atomic_load(&harmed))
-        atomic_fetch_add(&skipped, (true_clock() - atomic_load(&struck_at)) * (SPEED - 1));
-    atomic_store(&harmed, false);
-    atomic_store(&began, 0);
-}
-
 /* Returns whether the failure was injected. */
 static bool run(const struct plan *with)
 {
     weir_fail(WEIR_ERROR_NONE, 0, "", "", NULL); /* what is told later was set in this run */
+    outcome->plan = *with;
     arm(with);
+    atomic_store(&began, true_clock());
     pid_t own = getpid();
     bool whole = talk();
     if (getpid() != own)
         _exit(1); /* a child of a conversation must not go on to injections of its own */
     bool harm = has_harmed();
     disarm();
+    atomic_store(&began, 0);
     if (!whole && !harm)
         fault("the conversation did not succeed");
     return has_struck();
@@ -332,8 +247,8 @@ static void number_calls(unsigned most[POINT_COUNT])
     for (int i = 0; i < 4; i++) {
         run(&(struct plan){.number = 0});
         for (int point = 0; i > 0 && point < POINT_COUNT; point++)
-            if (atomic_load(&counts[point]) > most[point])
-                most[point] = atomic_load(&counts[point]);
+            if (calls_at((enum point)point) > most[point])
+                most[point] = calls_at((enum point)point);
     }
     for (int point = 0; point < POINT_COUNT; point++)
         outcome->calls[points[point].kind] += most[point];
@@ -375,15 +290,17 @@ void run_conversation(const struct conversation *conversation, const struct exte
     outcome = into;
     talk_here = conversation;
     weir_log_sink(quiet, NULL);
+    make_strikes();
     install_system();
     install_backend();
     start_watchdog(extent);
     number_calls(most);
+    unsigned calls = conversation->calls && conversation->calls < extent->calls ? conversation->calls : extent->calls;
     for (int kind = 0; kind < KINDS; kind++) {
         outcome->kind = (enum kind)kind;
         for (int point = 0; point < POINT_COUNT && !only->number; point++)
             if (points[point].kind == (enum kind)kind)
-                inject_point((enum point)point, most[point], extent->calls);
+                inject_point((enum point)point, most[point], calls);
     }
     outcome->kind = points[only->point].kind;
     if (only->number)
