@@ -24,7 +24,8 @@ typedef struct weir_process_options {
     const char *directory;             /* to run in */
     bool new_group;                    /* its own process group, which weir_process_kill then reaches whole */
     bool die_with_parent;              /* killed when the thread that started it ends */
-    bool end_group; /* its own process group too; what is left of that when the process has ended is killed (SIGKILL) */
+    bool end_group;      /* its own process group too, of which what is left when it has ended is killed (SIGKILL) */
+    const char *program; /* what is executed where that is not argv[0] */
 } weir_process_options;
 
 /*

@@ -95,6 +95,7 @@ static struct weir__child *new_child(const char *const *argv, const weir_process
         weir__fail_memory("start");
         return NULL;
     }
+    const char *program = options->program ? options->program : argv[0];
     child->arguments = (char *const *)argv;
     child->directory = options->directory;
     child->new_group = options->new_group || options->end_group;
@@ -103,7 +104,7 @@ static struct weir__child *new_child(const char *const *argv, const weir_process
     child->files = file_limit();
     child->pidfd = -1;
     child->environment = weir__child_environment(options->environment);
-    child->programs = child->environment ? weir__child_programs(argv[0], child->environment) : NULL;
+    child->programs = child->environment ? weir__child_programs(program, child->environment) : NULL;
     if (child->programs)
         return child;
     free_child(child);

@@ -174,6 +174,17 @@ static void its_environment_is_ours_with_changes(void)
     unsetenv("CHILD_CHANGED");
 }
 
+static void its_name_may_be_another_than_its_program(void)
+{
+    const char *const argv[] = {"another", "-c", "echo $0", NULL};
+    weir_process *process =
+        weir_process_start(argv, WEIR_OPTIONS(weir_process_options, .program = "sh", .output = WEIR_STDIO_PIPE));
+    assert_non_null(process);
+    assert_string_equal(read_all(weir_process_file(process, 1)), "another\n");
+    assert_int_equal(status_of(process), 0);
+    weir_process_free(process);
+}
+
 static void it_runs_in_a_directory(void)
 {
     assert_string_equal(output_with("pwd", (weir_process_options){.directory = "/proc"}), "/proc\n");
@@ -238,6 +249,7 @@ int main(void)
         EVERYWHERE(its_signals_are_as_the_program_found_them),
         EVERYWHERE(its_descriptor_limit_is_the_one_the_program_had),
         EVERYWHERE(its_environment_is_ours_with_changes),
+        EVERYWHERE(its_name_may_be_another_than_its_program),
         EVERYWHERE(it_runs_in_a_directory),
         EVERYWHERE(it_is_looked_up),
     };
