@@ -29,6 +29,12 @@ typedef struct weir_service {
      * kind USAGE. NULL: it always does.
      */
     int (*check)(void *arg, const weir_endpoint *endpoint);
+    /*
+     * Whether it runs a program, named behind "--": then the settings have at `command_offset` a `const char *const *`, which
+     * is set before start to the program and its arguments, at least one word, NULL-terminated.
+     */
+    bool takes_command;
+    size_t command_offset;
 } weir_service;
 
 /* Adds a service to those of weir_service_find, for programs with services of their own. 0, or -1 with EEXIST, EINVAL, ENOMEM. */

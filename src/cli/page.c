@@ -62,12 +62,13 @@ void page_of_command(struct page *page, const struct command *command)
 }
 
 static const char *const service_usage[] = {"[OPTION]... [ENDPOINT]...", NULL};
+static const char *const command_service_usage[] = {"[OPTION]... [ENDPOINT]... -- COMMAND [ARGUMENT]...", NULL};
 
 void page_of_service(struct page *page, const struct command *serve, const weir_service *service)
 {
     *page = (struct page){
         .summary = service->summary,
-        .usage = service_usage,
+        .usage = service->takes_command ? command_service_usage : service_usage,
         .description = service->description,
         .examples = service->examples,
         .service = service,

@@ -76,7 +76,7 @@ static int open_services(struct run *run)
 {
     const weir_service *service;
     for (size_t i = 0; (service = weir_service_at(i)); i++)
-        if (open_service(run, service) < 0)
+        if (!service->takes_command && open_service(run, service) < 0)
             weir_log(WEIR_LOG_WARNING, "%s is left out: %s", service->name, weir_error()->sentence);
     if (run->count == 0)
         return weir_fail(WEIR_ERROR_LISTEN, EADDRINUSE, "run", "", "no service could start");
@@ -143,7 +143,8 @@ const struct command run_command = {
     .name = "run",
     .summary = "offers every service on its default endpoints, in one process",
     .usage = run_usage,
-    .description = "Starts all services and prints where each listens and a line to try it. A service whose port is "
+    .description = "Starts all services, but those that run a program of yours, and prints where each listens and a "
+                   "line to try it. A service whose port is "
                    "taken is left out, and said so; when none could start it fails.",
     .sections = run_sections,
     .examples = run_examples,

@@ -60,13 +60,20 @@ static int serve_nothing(const struct command *command, int argc, char *const *a
     return status;
 }
 
+/* How many of the arguments, the service's name first, are no program behind "--". */
+static size_t before_command(const weir_arguments *arguments, const weir_service *service)
+{
+    return service->takes_command ? arguments->dashes : arguments->count;
+}
+
 static int serve_until_signal(struct serving *serving, const weir_arguments *arguments, const struct run_settings *run,
                               const weir_server_options *server)
 {
+    size_t count = before_command(arguments, serving->service);
     serving_log(run);
-    if (serving_open(serving, server) < 0)
+    if (serving_set_command(serving, arguments->items + count) < 0 || serving_open(serving, server) < 0)
         return failed();
-    if (serving_add(serving, arguments->items + 1, arguments->count - 1) < 0)
+    if (serving_add(serving, arguments->items + 1, count - 1) < 0)
         return failed();
     if (serving_run(&serving->server, 1, run, server, NULL, NULL) < 0)
         return failed();
@@ -76,7 +83,7 @@ static int serve_until_signal(struct serving *serving, const weir_arguments *arg
 /* Whether the first word is the service that the options were parsed for. 0 or -1 with a usage error. */
 static int check_service(const weir_arguments *arguments, const weir_service *service)
 {
-    if (arguments->count == 0)
+    if (before_command(arguments, service) == 0)
         return weir_fail(WEIR_ERROR_USAGE, EINVAL, "serve", "", "no service is named");
     const char *word = arguments->items[0];
     if (strcmp(word, service->name) == 0)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char *const log_formats[] = {"text", "json", NULL};
 static const char *const log_levels[] = {"debug", "info", "warning", "error", "none", NULL};
@@ -36,6 +37,17 @@ weir_option_set serving_set(const struct serving *serving)
 {
     const weir_option *options = serving->service->options;
     return (weir_option_set){options ? options : no_options, serving->settings};
+}
+
+int serving_set_command(struct serving *serving, const char *const *words)
+{
+    const weir_service *service = serving->service;
+    if (!service->takes_command)
+        return 0;
+    if (!words[0])
+        return weir_fail(WEIR_ERROR_USAGE, EINVAL, "serve", service->name, "the program to run is to follow \"--\"");
+    memcpy((char *)serving->settings + service->command_offset, &words, sizeof words);
+    return 0;
 }
 
 int serving_open(struct serving *serving, const weir_server_options *options)

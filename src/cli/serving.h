@@ -28,6 +28,12 @@ int serving_prepare(struct serving *serving, const weir_service *service);
 /* Its settings as an option set; without rows for a service that has no options. */
 weir_option_set serving_set(const struct serving *serving);
 
+/*
+ * Gives a service that runs a program its command: words, NULL-terminated, which must live as long. 0, or -1 where there is
+ * none. Nothing is done for other services.
+ */
+int serving_set_command(struct serving *serving, const char *const *words);
+
 /* Starts the service and makes its server. 0 or -1. */
 int serving_open(struct serving *serving, const weir_server_options *options);
 

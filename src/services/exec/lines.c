@@ -1,0 +1,63 @@
+/* What a program says on its stderr, as lines of the log. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exec.h"
+
+/* A longer line is logged in pieces; a record of the log has room for about as much. */
+enum { LINE_MOST = 768, ESCAPED_MOST = 1100 };
+
+struct lines {
+    const char *label;
+    size_t length;
+    char text[LINE_MOST];
+};
+
+/* Escaped here, since a line may hold NULs. */
+static void tell(const struct lines *lines, size_t length)
+{
+    char text[ESCAPED_MOST];
+    if (length > 0 && lines->text[length - 1] == '\r')
+        length--;
+    weir_log(WEIR_LOG_INFO, "%s: %s", lines->label, weir_escape(lines->text, length, text, sizeof text));
+}
+
+/* Tells the whole lines that there are, and the rest too where there is no room for more of it. */
+static void tell_lines(struct lines *lines)
+{
+    size_t begin = 0;
+    const char *end;
+    while ((end = memchr(lines->text + begin, '\n', lines->length - begin))) {
+        size_t length = (size_t)(end - lines->text) - begin;
+        memmove(lines->text, lines->text + begin, lines->length - begin);
+        lines->length -= begin;
+        tell(lines, length);
+        begin = length + 1;
+    }
+    memmove(lines->text, lines->text + begin, lines->length - begin);
+    lines->length -= begin;
+    if (lines->length == LINE_MOST) {
+        tell(lines, lines->length);
+        lines->length = 0;
+    }
+}
+
+void exec_log_lines(weir_file *errors, const char *label)
+{
+    struct lines *lines = malloc(sizeof *lines);
+    if (!lines) {
+        weir_log(WEIR_LOG_ERROR, "%s: no memory for what it says on stderr", label);
+        return;
+    }
+    lines->label = label;
+    lines->length = 0;
+    ssize_t got;
+    while ((got = weir_file_read(errors, lines->text + lines->length, LINE_MOST - lines->length, WEIR_FOREVER)) > 0) {
+        lines->length += (size_t)got;
+        tell_lines(lines);
+    }
+    if (lines->length > 0)
+        tell(lines, lines->length);
+    free(lines);
+}
