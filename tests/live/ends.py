@@ -34,28 +34,48 @@ class Over(Exception):
 
 
 class Peer:
-    """The far end of the connection. What it was sent is in `taken`."""
+    """The far end of a connection. What it was sent is in `taken`, and in `sees` how that ended: "end" or "cut"."""
 
     def __init__(self, connection, limit):
         self.connection = connection
         self.taken = bytearray()
+        self.sees = None
         connection.settimeout(limit)
 
+    def _call(self, call, argument):
+        try:
+            return call(argument)
+        except ConnectionError:
+            self.sees = "cut"
+            raise
+
     def send(self, data):
-        self.connection.sendall(data)
+        self._call(self.connection.sendall, data)
+
+    def _receive(self, size):
+        chunk = self._call(self.connection.recv, size)
+        self.taken += chunk
+        if not chunk:
+            self.sees = "end"
+        return len(chunk)
 
     def read(self, size):
         """Reads until it has that many bytes more."""
         wanted = len(self.taken) + size
         while len(self.taken) < wanted:
-            chunk = self.connection.recv(min(65536, wanted - len(self.taken)))
-            if not chunk:
+            if not self._receive(min(65536, wanted - len(self.taken))):
                 raise Over("the end came before")
-            self.taken += chunk
 
     def read_to_end(self):
-        while chunk := self.connection.recv(65536):
-            self.taken += chunk
+        while self._receive(65536):
+            pass
+
+    def read_and_return(self):
+        """Sends back what comes, as it comes."""
+        at = 0
+        while self._receive(65536):
+            self.send(self.taken[at:])
+            at = len(self.taken)
 
     def half_close(self):
         self.connection.shutdown(socket.SHUT_WR)
@@ -132,7 +152,10 @@ def asks(play):
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """What is done at either end, and what must come of it; `None` where it does not matter."""
+    """
+    What is done at either end, and what must come of it; `None` where it does not matter. A user who is a client has a
+    socket as well, and no stdin.
+    """
     name: str
     title: str
     peer: typing.Callable
@@ -140,7 +163,9 @@ class Case:
     stdin: str = "pipe"
     question: typing.Optional[bytes] = QUESTION
     answer: typing.Optional[bytes] = ANSWER
-    status: int = DONE
+    status: typing.Optional[int] = DONE
+    user_sees: typing.Optional[str] = None  # on TCP: "end" or "cut"
+    peer_sees: typing.Optional[str] = None
     commands: tuple = ("connect", "listen")
     transports: tuple = ("tcp", "unix")
     options: tuple = ()  # of weir
@@ -149,9 +174,11 @@ class Case:
 @dataclasses.dataclass
 class Outcome:
     status: typing.Optional[int]  # None: it had to be killed
-    printed: bytes
-    taken: bytes
+    printed: bytes = dataclasses.field(repr=False)
+    taken: bytes = dataclasses.field(repr=False)
     said: str
+    user_sees: typing.Optional[str] = None
+    peer_sees: typing.Optional[str] = None
 
 
 class Play:
@@ -201,11 +228,11 @@ def open_stdin(kind, folder):
 def start(command, stdin):
     """Starts a program in a session of its own. Returns it and the reading end of its stdout."""
     reading, writing = os.pipe()
-    closing = None if stdin is not None else lambda: os.close(0)
+    if stdin is None:
+        command = ["sh", "-c", 'exec "$0" "$@" <&-', *command]
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL if stdin is None else stdin, stdout=writing,
-                                   stderr=subprocess.PIPE, start_new_session=True, preexec_fn=closing,
-                                   env=environment())
+                                   stderr=subprocess.PIPE, start_new_session=True, env=environment())
     finally:
         os.close(writing)
         if stdin is not None:
@@ -274,15 +301,15 @@ class Thread(threading.Thread):
         self.start()
 
 
-def play_peer(case, play, get_connection, process):
-    """The peer's thread: gets its connection, plays its part, closes."""
+def play_part(script, play, role, get_connection):
+    """Gets a connection, plays the part of the peer, or of a user who is a client, and closes."""
     try:
-        connection = get_connection(process)
+        connection = get_connection()
     except OSError:
         return
     with connection:
-        play.peer = Peer(connection, play.limit)
-        act(case.peer, play)
+        setattr(play, role, Peer(connection, play.limit))
+        act(script, play)
 
 
 def play_pipes(case, command, get_connection, limit, folder):
@@ -291,7 +318,7 @@ def play_pipes(case, command, get_connection, limit, folder):
     theirs, ours = open_stdin(case.stdin, folder)
     process, stdout = start(command, theirs)
     play.user = User(ours, stdout, limit)
-    peer = Thread(play_peer, case, play, get_connection, process)
+    peer = Thread(play_part, case.peer, play, "peer", lambda: get_connection(process))
     user = Thread(act, case.user, play)
     status = finish(process, limit)
     peer.join(limit)
@@ -309,6 +336,24 @@ def folder_of_play():
         yield folder
 
 
+def play_relayed(case, command, dial_relay, get_server, limit):
+    """Plays one with a program between a client and a server, each of whom has a socket: dial_relay(process), get_server()."""
+    play = Play(limit)
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                               start_new_session=True, env=environment())
+    try:
+        server = Thread(play_part, case.peer, play, "peer", get_server)  # who is not there gets no connection
+        play_part(case.user, play, "user", lambda: dial_relay(process))
+        server.join(limit)
+    finally:
+        process.terminate()
+        status = finish(process, limit)
+    nobody = Peer(socket.socket(), limit)
+    user, peer = play.user or nobody, play.peer or nobody
+    nobody.close()
+    return Outcome(status, bytes(user.taken), bytes(peer.taken), said_by(process), user.sees, peer.sees)
+
+
 # --- judging ---
 
 def amount(size):
@@ -324,11 +369,23 @@ def missing(what, wanted, got):
     return [f"another {what} than was sent"]
 
 
-def faults(case, outcome):
+def wrong_end(who, wanted, seen):
+    if wanted is None or seen == wanted:
+        return []
+    return [{None: f"the {who} never sees an end", "end": f"the {who} sees an end, not a cut",
+             "cut": f"the {who} is cut"}[seen]]
+
+
+def faults(case, outcome, transport="unix"):
     """What is wrong, in words; nothing where all is right. Of a failure any status but 0 tells."""
     found = missing("answer", case.answer, outcome.printed) + missing("question", case.question, outcome.taken)
+    if transport == "tcp":  # a Unix socket has no reset
+        found += wrong_end("client", case.user_sees, outcome.user_sees)
+        found += wrong_end("server", case.peer_sees, outcome.peer_sees)
     if outcome.status is None:
         found.append("never ends")
+    elif case.status is None:
+        pass
     elif case.status == DONE and outcome.status != 0:
         found.append("SIGPIPE" if outcome.status == -13 else f"status {outcome.status}")
     elif case.status != DONE and outcome.status == 0:

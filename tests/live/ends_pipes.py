@@ -129,9 +129,7 @@ def takes_much_slowly(play):
 
 
 def returns_everything(play):
-    while chunk := play.peer.connection.recv(PIECE):
-        play.peer.taken += chunk
-        play.peer.send(chunk)
+    play.peer.read_and_return()
 
 
 def sends_for_ever(play):

@@ -1,62 +1,127 @@
-"""The contract of ends: each case of ends_pipes.py, played with weir; docs/ends.md tells them all."""
+"""The contract of ends: each case of ends_pipes.py and ends_servers.py, played with weir; docs/ends.md tells them all."""
+import concurrent.futures
+import functools
+import os
 import socket
 
 import pytest
 
 from conftest import WEIR, seconds
-from ends import EARLY, dial, faults, folder_of_play, listen, play_pipes
+from ends import EARLY, dial, faults, folder_of_play, listen, play_pipes, play_relayed
 from ends_pipes import ASK_CASES, CASES
+from ends_servers import RELAY
+
+LIMIT = seconds(30)
+AT_ONCE = 4  # most of what they do is to wait
+
+# That is looked at which goes by; without it weir need not see the bytes.
+LOOKING = ("--timeout", "1h")
 
 
-def each(cases, command):
-    return [pytest.param(case, transport, id=f"{case.name}-{transport}") for case in cases
-            for transport in case.transports if command in case.commands]
+def each(cases):
+    return [pytest.param(case.name, transport, id=f"{case.name}-{transport}") for case in cases
+            for transport in case.transports]
 
 
-def check(case, outcome):
-    """All is right: what was said and taken, the exact status, and one line about a failure."""
-    told = f"status {outcome.status}: {outcome.said}"
-    assert not faults(case, outcome), told
-    assert outcome.status == case.status, told
-    assert len(outcome.said.splitlines()) == (1 if case.status == EARLY else 0), told
+def endpoint(transport, address):
+    return f"unix:{address}" if transport == "unix" else f"tcp://127.0.0.1:{address[1]}"
 
 
-def dialled(command, case, transport, folder):
-    """A program that connects to the peer."""
+def dial_what_it_says(process, transport):
+    """Connects to what the line on stderr says that the program listens on."""
+    where = process.stderr.readline().decode().split()[-1]
+    if transport == "unix":
+        return dial(socket.AF_UNIX, where.removeprefix("unix:"), LIMIT)
+    host, port = where.removeprefix("tcp://").split(":")
+    return dial(socket.AF_INET, (host, int(port)), LIMIT)
+
+
+def own_endpoint(transport, folder):
+    return f"unix:{folder}/own" if transport == "unix" else "tcp://127.0.0.1:0"
+
+
+# --- a case, played with a program ---
+
+def dialling(command, options, case, transport, folder):
+    """One that connects to the peer."""
     with listen(transport, folder) as listener:
-        name = listener.getsockname()
-        endpoint = f"unix:{name}" if transport == "unix" else f"tcp://127.0.0.1:{name[1]}"
-        listener.settimeout(seconds(20))
-        return play_pipes(case, [WEIR, command, *case.options, endpoint], lambda process: listener.accept()[0],
-                          seconds(30), folder)
+        listener.settimeout(LIMIT)
+        words = [WEIR, command, *options, *case.options, endpoint(transport, listener.getsockname())]
+        return play_pipes(case, words, lambda process: listener.accept()[0], LIMIT, folder)
 
 
-def listening(case, transport, folder):
-    """A program that the peer connects to, once it has said where it listens."""
-    def connect(process):
-        where = process.stderr.readline().decode().split()[-1]
-        if transport == "unix":
-            return dial(socket.AF_UNIX, where.removeprefix("unix:"), seconds(20))
-        host, port = where.removeprefix("tcp://").split(":")
-        return dial(socket.AF_INET, (host, int(port)), seconds(20))
-
-    endpoint = f"unix:{folder}/socket" if transport == "unix" else "tcp://127.0.0.1:0"
-    return play_pipes(case, [WEIR, "listen", *case.options, endpoint], connect, seconds(30), folder)
+def listening(options, case, transport, folder):
+    """One that the peer connects to, once it has said where it listens."""
+    words = [WEIR, "listen", *options, *case.options, own_endpoint(transport, folder)]
+    return play_pipes(case, words, lambda process: dial_what_it_says(process, transport), LIMIT, folder)
 
 
-@pytest.mark.parametrize("case, transport", each(CASES, "connect"))
-def test_connect(case, transport):
+def relaying(case, transport, folder):
+    """One between a client and a server, or nobody."""
+    with listen(transport, folder) as listener:
+        listener.settimeout(LIMIT)
+        to = listener.getsockname()
+        if not case.peer:
+            listener.close()
+        return play_relayed(case, [WEIR, "relay", own_endpoint(transport, folder), endpoint(transport, to)],
+                            lambda process: dial_what_it_says(process, transport), lambda: listener.accept()[0], LIMIT)
+
+
+# The kinds of tests: the cases, and how each is played.
+KINDS = {
+    "connect": (CASES, functools.partial(dialling, "connect", ())),
+    "connect-looking": (CASES, functools.partial(dialling, "connect", LOOKING)),
+    "listen": (CASES, functools.partial(listening, ())),
+    "listen-looking": (CASES, functools.partial(listening, LOOKING)),
+    "ask": (ASK_CASES, functools.partial(dialling, "ask", ())),
+    "relay": (RELAY, relaying),
+}
+
+
+def play_one(play, case, transport):
     with folder_of_play() as folder:
-        check(case, dialled("connect", case, transport, folder))
+        return play(case, transport, folder)
 
 
-@pytest.mark.parametrize("case, transport", each(CASES, "listen"))
-def test_listen(case, transport):
-    with folder_of_play() as folder:
-        check(case, listening(case, transport, folder))
+@functools.cache
+def playing(kind):
+    """Plays all cases of a kind, some at once. Each is a future."""
+    pool = concurrent.futures.ThreadPoolExecutor(AT_ONCE)
+    cases, play = KINDS[kind]
+    return {(case.name, transport): (case, pool.submit(play_one, play, case, transport)) for case in cases
+            for transport in case.transports}
 
 
-@pytest.mark.parametrize("case, transport", each(ASK_CASES, "ask"))
-def test_ask(case, transport):
-    with folder_of_play() as folder:
-        check(case, dialled("ask", case, transport, folder))
+def check(kind, name, transport):
+    """All is right: what was said and taken, and how it ended; where somebody sees it the exact status, and one line of a failure."""
+    case, future = playing(kind)[name, transport]
+    outcome = future.result()
+    told = f"status {outcome.status}: {outcome.said}"
+    assert not faults(case, outcome, transport), told
+    if case.status is None:
+        assert outcome.status == 0, told  # a server, on SIGTERM
+    else:
+        assert outcome.status == case.status, told
+        assert len(outcome.said.splitlines()) == (1 if case.status == EARLY else 0), told
+
+
+@pytest.mark.parametrize("looking", ["", "-looking"])
+@pytest.mark.parametrize("name, transport", each(CASES))
+def test_connect(name, transport, looking):
+    check("connect" + looking, name, transport)
+
+
+@pytest.mark.parametrize("looking", ["", "-looking"])
+@pytest.mark.parametrize("name, transport", each(CASES))
+def test_listen(name, transport, looking):
+    check("listen" + looking, name, transport)
+
+
+@pytest.mark.parametrize("name, transport", each(ASK_CASES))
+def test_ask(name, transport):
+    check("ask", name, transport)
+
+
+@pytest.mark.parametrize("name, transport", each(RELAY))
+def test_relay(name, transport):
+    check("relay", name, transport)

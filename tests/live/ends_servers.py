@@ -1,0 +1,132 @@
+"""The cases of ends for what serves: relay, between a client and a server, and serve exec, between a client and a program."""
+import time
+
+from ends import ANSWER, Case, LATE, QUESTION, Thread, act
+from ends_pipes import (PIECE, QUESTIONS, REPLIES, answers, answers_in_two, answers_late, answers_without_reading,
+                        closes_without_a_word, closes_without_reading, ends_first, returns_everything, sends_for_ever,
+                        sends_much, takes_and_resets, takes_much_slowly, takes_some_and_closes_at_once)
+
+
+# --- what clients do ---
+
+def asks(play):
+    play.user.send(QUESTION)
+    play.user.half_close()
+    play.user.read_to_end()
+
+
+def asks_and_stays(play):
+    play.user.send(QUESTION)
+    play.user.read_to_end()
+
+
+def asks_and_tells_what_came(play):
+    play.user.send(QUESTION)
+    play.user.read(len(ANSWER))
+    play.tell("printed")
+    play.user.read_to_end()
+
+
+def writes_after_the_answer(play):
+    play.user.read_to_end()
+    time.sleep(LATE)
+    play.user.send(QUESTION)
+    play.user.half_close()
+
+
+def writes_on_after_the_answer(play):
+    play.user.read_to_end()
+    while True:
+        play.user.send(bytes(PIECE))
+
+
+def reads_late(play):
+    play.user.send(QUESTION)
+    play.user.half_close()
+    time.sleep(0.7)
+    play.user.read_to_end()
+
+
+def writes_much_and_reads(play):
+    def write(play):
+        play.user.send(QUESTIONS)
+        play.user.half_close()
+
+    writer = Thread(act, write, play)
+    try:
+        play.user.read_to_end()
+    finally:
+        writer.join(play.limit)
+
+
+def asks_and_resets(play):
+    play.user.send(QUESTION)
+    play.await_told("taken")
+    play.user.reset()
+
+
+def reads_some_and_closes(play):
+    play.user.send(QUESTION)
+    play.user.half_close()
+    play.user.read(PIECE)
+
+
+# --- what servers do, beside the peers of ends_pipes.py ---
+
+def answers_and_resets(play):
+    play.peer.read(len(QUESTION))
+    play.peer.send(ANSWER)
+    play.await_told("printed")
+    play.peer.reset()
+
+
+def answers_and_closes(play):
+    play.peer.send(ANSWER)
+    play.peer.close()
+
+
+def takes_and_sees(play):
+    play.peer.read(len(QUESTION))
+    play.tell("taken")
+    play.peer.read_to_end()
+
+
+RELAY = tuple(Case(commands=("relay",), status=None, **case) for case in (
+    # the client ends first
+    dict(name="answer", title="the client ends its side; the server answers and closes", peer=answers, user=asks,
+         user_sees="end", peer_sees="end"),
+    dict(name="late-answer", title="the client ends its side; the answer comes 1.2 s later", peer=answers_late,
+         user=asks, user_sees="end", peer_sees="end"),
+    dict(name="answer-in-two", title="the client ends its side; 1.2 s pass within the answer", peer=answers_in_two,
+         user=asks, user_sees="end", peer_sees="end"),
+    dict(name="no-answer", title="the client ends its side; the server takes it and closes", answer=b"",
+         peer=closes_without_a_word, user=asks, user_sees="end", peer_sees="end"),
+    dict(name="client-resets", title="the client resets", peer=takes_and_sees, user=asks_and_resets, answer=b"",
+         peer_sees="cut"),
+    dict(name="client-gone", title="the client closes while the server sends", peer=sends_for_ever, answer=None,
+         user=reads_some_and_closes, question=None, peer_sees="cut"),
+    # the server ends first
+    dict(name="half-close", title="the server answers and ends its side; 1.2 s later the client has more, and ends",
+         peer=ends_first, user=writes_after_the_answer, user_sees="end", peer_sees="end"),
+    dict(name="written-to-closed", title="the server answers and closes; the client goes on sending", question=b"",
+         peer=answers_and_closes, user=writes_on_after_the_answer, user_sees="cut"),
+    dict(name="server-resets", title="the server takes the question and resets", peer=takes_and_resets, answer=b"",
+         user=asks_and_stays, user_sees="cut"),
+    dict(name="answers-and-resets", title="the server answers, then resets", peer=answers_and_resets,
+         user=asks_and_tells_what_came, user_sees="cut"),
+    dict(name="closed-unread", title="the server closes without having read", peer=closes_without_reading,
+         user=asks_and_stays, question=None, answer=b"", user_sees="cut"),
+    dict(name="answered-unread", title="the server answers and closes without having read", question=None,
+         peer=answers_without_reading, user=asks_and_stays, user_sees="cut"),
+    dict(name="unreachable", title="no server is there", peer=None, user=asks_and_stays, question=b"", answer=b"",
+         user_sees="cut"),
+    # much
+    dict(name="large-answer", title="the client ends its side; the server sends 8 MB and closes; the client reads later",
+         peer=sends_much, user=reads_late, answer=REPLIES, user_sees="end", peer_sees="end"),
+    dict(name="large-question", title="the client has 8 MB; the server has ended its side, and reads later", answer=b"",
+         peer=takes_much_slowly, user=writes_much_and_reads, question=QUESTIONS, user_sees="end", peer_sees="end"),
+    dict(name="large-both", title="8 MB each way at once", peer=returns_everything, user=writes_much_and_reads,
+         question=QUESTIONS, answer=QUESTIONS, user_sees="end", peer_sees="end"),
+    dict(name="question-cut", title="the client has 8 MB; the server takes 64 KiB, answers, and closes",
+         peer=takes_some_and_closes_at_once, user=writes_much_and_reads, question=QUESTIONS[:PIECE], user_sees="cut"),
+))
