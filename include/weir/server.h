@@ -113,6 +113,9 @@ WEIR_API void weir_server_counters(const weir_server *server, weir_counters *cou
 /* The counters as one line of "name=value"s, of those that are not zero, or as a JSON object. Returns `text`. */
 WEIR_API char *weir_counters_text(const weir_counters *counters, bool json, char *text, size_t size);
 
+/* The server whose handler the caller is in, so that a handler can stop it; NULL outside of one. */
+WEIR_API weir_server *weir_server_self(void);
+
 /* For services: the line_limit of the server that the calling handler runs in, in bytes; 64 KiB outside of one. */
 WEIR_API size_t weir_line_limit(void);
 

@@ -3,13 +3,15 @@
 #include <limits.h>
 #include <string.h>
 
-#include "listening.h"
+#include "listen_all.h"
 
 #define AT(member) offsetof(struct listening, member)
 
 static const weir_option listen_options[] = {
     {WEIR_OPTION_FLAG, "keep", 'k', NULL, AT(keep),
      "stays for the next client when one has gone, until a signal; datagrams are heard of everybody as it is"},
+    {WEIR_OPTION_FLAG, "all", 0, NULL, AT(all),
+     "everybody at once, until a signal: whole lines of each to stdout, stdin to all of them"},
     {WEIR_OPTION_FLAG, "udp", 'u', NULL, AT(dialling.udp), "hears datagrams"},
     {WEIR_OPTION_FLAG, "unix", 'U', NULL, AT(dialling.local), "the endpoint is the path of a Unix socket"},
     {WEIR_OPTION_FLAG, "ipv4", '4', NULL, AT(dialling.ipv4), "on IPv4 alone"},
@@ -37,6 +39,12 @@ static const weir_option limit_options[] = {
      "until a client is cut that takes none of what is to be sent to it", "never"},
     {WEIR_OPTION_TIME, "drain-timeout", 0, "TIME", AT(server.drain_timeout),
      "for a client to finish after SIGTERM or Ctrl-C, before it is cut", "1s"},
+    {WEIR_OPTION_LIMIT, "max-connections", 0, "N", AT(server.max_connections),
+     "clients at once with --all, beyond which others wait; by default 90 % of the descriptor limit"},
+    {WEIR_OPTION_LIMIT, "max-per-address", 0, "N", AT(server.max_per_address),
+     "clients at once from one address (IPv6: one /64) with --all, loopback exempt", "100"},
+    {WEIR_OPTION_SIZE_LIMIT, "line-limit", 0, "SIZE", AT(server.line_limit),
+     "how much of a line --all keeps until it has ended; of a longer one the others await the end", "64k"},
     {WEIR_OPTION_INTEGER, "backlog", 0, "N", AT(server.listen.backlog), "clients that may wait for their turn", "4096",
      NULL, 1, 65535},
     {WEIR_OPTION_FLAG, "delay", 0, NULL, AT(server.listen.socket.delay), "gathers small output (Nagle's algorithm)"},
@@ -104,6 +112,8 @@ static int read_words(struct listening *listening, const weir_arguments *words)
 {
     if (read_endpoint(&listening->dialling, words) < 0 || choose_family(&listening->dialling) < 0)
         return -1;
+    if (listening->all && listen_all_check(listening) < 0)
+        return -1;
     return session_check(&listening->session, "listen");
 }
 
@@ -158,11 +168,16 @@ static int status_of(const struct listening *listening)
     return failed();
 }
 
+static int listen_in_turn(struct listening *listening)
+{
+    return serve_in_turn(listening) < 0 ? failed() : status_of(listening);
+}
+
 static int listen_and_talk(struct listening *listening)
 {
     if (listening->session.hex && !(listening->recorder = recorder_open(listening->session.hex)))
         return failed();
-    int status = serve_in_turn(listening) < 0 ? failed() : status_of(listening);
+    int status = listening->all ? listen_all(listening) : listen_in_turn(listening);
     weir_server_free(listening->listener);
     if (recorder_close(listening->recorder) < 0 && status == STATUS_DONE)
         status = failed();
@@ -195,6 +210,8 @@ static const char *const examples[] = {
     "sends it a file",
     "weir listen -k --hex RECORD '*:8000'",
     "one client after the other, from anywhere, everything recorded",
+    "weir listen --all 8000 >> LINES < /dev/null",
+    "gathers the lines of everybody who connects",
     "weir listen --prompt '> ' unix:/tmp/talk.socket",
     "a line to the client, its answer, and again",
     NULL,
@@ -209,9 +226,14 @@ const struct command listen_command = {
         "and what the client still sends is waited for; when the client ends its side the rest of stdin still goes to "
         "it, unless stdin is a terminal or --end-with-peer is given. Others are refused meanwhile, or with -k wait "
         "for their turn.\n\n"
+        "With --all nobody waits: a line of one client is never inside a line of another, and what stdin has goes to "
+        "all who are there; it is read once the first has come. Who takes no more of it is waited for, for a second; "
+        "then lines for him are dropped, counted and told. The end of stdin is passed on to all, except that of an "
+        "empty one such as /dev/null; a client that has ended its side goes on hearing, unless stdin has ended.\n\n"
         "Without a host it is this machine alone; '*' is everybody, --allow some. Port 0 lets the system choose; the "
         "line on stderr says which. SIGTERM and Ctrl-C end it.\n\n"
-        "Exit status: 0 done, also when the reader of stdout went away, and with -k after a signal; 1 it could not "
+        "Exit status: 0 done, also when the reader of stdout went away, and with -k or --all after a signal; 1 it "
+        "could not "
         "listen, 2 wrong usage, 3 timed out, 4 the connection was cut, the client closed before it had taken all, or "
         "nobody came before a signal.",
     .sections = sections,

@@ -9,6 +9,7 @@ struct listening {
     struct session_settings session;
     weir_server_options server; /* who is let in, and for how long */
     bool keep;                  /* -k */
+    bool all;                   /* --all */
     int64_t ready_fd;
 
     struct recorder *recorder; /* of --hex; NULL: none */

@@ -86,6 +86,11 @@ void session_settle(struct session *session, int status);
 void session_fail(struct session *session);
 /* Nothing more is to be sent: from here on the peer's silence counts. */
 void session_sent_all(struct session *session);
+/*
+ * Puts a CR before every LF that has none. `before` is the byte ahead of the piece, and then the piece's last. Returns the new
+ * length, at most twice the old.
+ */
+size_t session_add_returns(const char *data, size_t size, char *before, char *to);
 /* The sender's fiber (session_input.c), and the conversation of --prompt (session_prompt.c), which is all of a session. */
 int session_sender(void *arg);
 void session_converse(struct session *session);

@@ -7,8 +7,7 @@
 
 enum { CHUNK = 65536, LONGEST_DATAGRAM = 65507 };
 
-/* Puts a CR before every LF that has none. `before` is the byte ahead of the piece. Returns the new length, at most twice the old. */
-static size_t add_returns(const char *data, size_t size, char *before, char *to)
+size_t session_add_returns(const char *data, size_t size, char *before, char *to)
 {
     size_t length = 0;
     for (size_t i = 0; i < size; i++) {
@@ -23,7 +22,7 @@ static int send_piece(struct session *session, const char *data, size_t size, ch
 {
     if (!session->settings->crlf)
         return session_send(session, data, size);
-    size_t length = add_returns(data, size, before, scratch);
+    size_t length = session_add_returns(data, size, before, scratch);
     return session_send(session, scratch, length);
 }
 

@@ -156,6 +156,11 @@ const char *weir_server_endpoint(const weir_server *server, size_t index)
 
 /* --- what its handlers ask --- */
 
+weir_server *weir_server_self(void)
+{
+    return weir__server_here();
+}
+
 size_t weir_line_limit(void)
 {
     const weir_server *server = weir__server_here();

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <weir/weir.h>
 
-#include "echo_sources.h"
 #include "services.h"
+#include "sources.h"
 
 struct settings {
     const char *prefix;
@@ -13,7 +13,7 @@ struct settings {
 
 struct echo {
     struct iovec prefix; /* the text is argv's */
-    struct echo_sources *sources;
+    struct sources *sources;
 };
 
 static int start(void *settings, const weir_server_options *options, void **arg)
@@ -23,7 +23,7 @@ static int start(void *settings, const weir_server_options *options, void **arg)
     struct echo *echo = calloc(1, sizeof *echo);
     if (!echo)
         return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "start", "echo", NULL);
-    if (!(echo->sources = echo_sources_new())) {
+    if (!(echo->sources = sources_new("echo", "Echoing data back to"))) {
         free(echo);
         return -1;
     }
@@ -36,7 +36,7 @@ static int start(void *settings, const weir_server_options *options, void **arg)
 static void stop(void *arg)
 {
     struct echo *echo = arg;
-    echo_sources_free(echo->sources);
+    sources_free(echo->sources);
     free(echo);
 }
 
@@ -73,7 +73,7 @@ static void serve_datagram(const weir_datagram *datagram, void *arg)
 {
     struct echo *echo = arg;
     if (weir_reply(datagram, datagram->data, datagram->length) == 0)
-        echo_sources_answered(echo->sources, &datagram->peer);
+        sources_note(echo->sources, &datagram->peer);
 }
 
 static const weir_option options[] = {

@@ -3,6 +3,8 @@
 
 static const weir_service *const built_in[] = {
     &echo_service,
+    &exec_service,
+    &print_service,
 };
 
 int services_register(void)

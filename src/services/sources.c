@@ -1,5 +1,5 @@
-/* Whom the datagram echo has answered; see echo_sources.h. */
-#include "echo_sources.h"
+/* Where datagrams come from; see sources.h. */
+#include "sources.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -30,7 +30,8 @@ struct place {
     _Atomic int64_t told;    /* when that was */
 };
 
-struct echo_sources {
+struct sources {
+    const char *what;
     uint64_t seed; /* so that nobody can choose addresses that meet in one place */
     _Atomic int64_t second;
     _Atomic unsigned lines;  /* in that second */
@@ -38,18 +39,19 @@ struct echo_sources {
     struct place places[SETS][WAYS];
 };
 
-struct echo_sources *echo_sources_new(void)
+struct sources *sources_new(const char *service, const char *what)
 {
-    struct echo_sources *sources = calloc(1, sizeof *sources);
+    struct sources *sources = calloc(1, sizeof *sources);
     if (!sources) {
-        weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "start", "echo", NULL);
+        weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "start", service, NULL);
         return NULL;
     }
+    sources->what = what;
     weir_random(&sources->seed, sizeof sources->seed);
     return sources;
 }
 
-void echo_sources_free(struct echo_sources *sources)
+void sources_free(struct sources *sources)
 {
     free(sources);
 }
@@ -78,7 +80,7 @@ static uint64_t hash(uint64_t seed, const weir_address *address)
 }
 
 /* Whether one more line may be written in this second. */
-static bool line_to_spare(struct echo_sources *sources, int64_t now)
+static bool line_to_spare(struct sources *sources, int64_t now)
 {
     int64_t second = now / WEIR_S(1);
     if (atomic_exchange_explicit(&sources->second, second, memory_order_relaxed) != second)
@@ -86,7 +88,7 @@ static bool line_to_spare(struct echo_sources *sources, int64_t now)
     return atomic_fetch_add_explicit(&sources->lines, 1, memory_order_relaxed) < LINES_A_SECOND;
 }
 
-static void tell(struct echo_sources *sources, const weir_address *source, uint64_t count, int64_t now)
+static void tell(struct sources *sources, const weir_address *source, uint64_t count, int64_t now)
 {
     if (!line_to_spare(sources, now)) {
         atomic_fetch_add_explicit(&sources->untold, 1, memory_order_relaxed);
@@ -98,8 +100,8 @@ static void tell(struct echo_sources *sources, const weir_address *source, uint6
     if (count > 1)
         snprintf(times, sizeof times, " (%" PRIu64 " datagrams)", count);
     if (untold)
-        snprintf(others, sizeof others, ", and to %" PRIu64 " other sources", untold);
-    weir_log(WEIR_LOG_INFO, "Echoing data back to %s%s%s", text, times, others);
+        snprintf(others, sizeof others, ", and %" PRIu64 " other sources", untold);
+    weir_log(WEIR_LOG_INFO, "%s %s%s%s", sources->what, text, times, others);
 }
 
 static void take_place(struct place *place, uint64_t source, int64_t now)
@@ -123,7 +125,7 @@ static struct place *find_place(struct place set[WAYS], uint64_t source)
     return oldest;
 }
 
-void echo_sources_answered(struct echo_sources *sources, const weir_address *source)
+void sources_note(struct sources *sources, const weir_address *source)
 {
     uint64_t key = hash(sources->seed, source);
     struct place *place = find_place(sources->places[(key >> 1) % SETS], key);

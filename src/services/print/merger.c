@@ -1,0 +1,178 @@
+/* The senders of a merger: what they send, cut into lines, and what is held of a line; see merger.h. */
+#include "merger.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "merger_inside.h"
+
+static struct sender sender_new(struct merger *merger)
+{
+    return (struct sender){
+        .merger = merger, .name = atomic_fetch_add(&merger->last_sender, 1) + 1, .pause_ends = WEIR_FOREVER};
+}
+
+/* --- a sender's lines --- */
+
+/* Keeps more of its line. 0, or -1 without memory. */
+static int hold(struct sender *sender, const char *data, size_t size)
+{
+    if (size == 0)
+        return 0;
+    if (sender->room - sender->length < size) {
+        size_t doubled = 2 * sender->room, needed = sender->length + size;
+        char *held = realloc(sender->held, doubled > needed ? doubled : needed);
+        if (!held)
+            return -1;
+        sender->held = held;
+        sender->room = doubled > needed ? doubled : needed;
+    }
+    memcpy(sender->held + sender->length, data, size);
+    sender->length += size;
+    return 0;
+}
+
+/* Writes what it holds, which is nothing then. */
+static int emit_held(struct sender *sender, bool keep)
+{
+    int result = sender->length ? merger_emit(sender, sender->held, sender->length, keep) : 0;
+    free(sender->held);
+    sender->held = NULL;
+    sender->length = sender->room = 0;
+    return result;
+}
+
+/* Whether what it has of a line is shown before it has ended. */
+static bool shows_at_once(const struct sender *sender)
+{
+    const struct merger *merger = sender->merger;
+    return sender->has_turn || (merger->options.unfinished && atomic_load(&merger->senders) == 1);
+}
+
+static int take_part(struct sender *sender, const char *data, size_t size)
+{
+    if (!shows_at_once(sender) && size <= weir_line_limit() && sender->length <= weir_line_limit() - size &&
+        hold(sender, data, size) == 0)
+        return 0;
+    int first = emit_held(sender, true), second = merger_emit(sender, data, size, true);
+    return first < 0 ? first : second;
+}
+
+/* Whole lines. The first goes out together with what was held of it. */
+static int take_lines(struct sender *sender, const char *data, size_t size)
+{
+    int result = 0;
+    if (sender->length) {
+        const char *end = memchr(data, '\n', size);
+        size_t first = (size_t)(end + 1 - data);
+        bool together = hold(sender, data, first) == 0;
+        result = emit_held(sender, !together);
+        data += together ? first : 0;
+        size -= together ? first : 0;
+    }
+    if (size > 0 && merger_emit(sender, data, size, false) < 0)
+        return -1;
+    return result;
+}
+
+static int take(struct sender *sender, const char *data, size_t size)
+{
+    const char *end = memrchr(data, '\n', size);
+    size_t lines = end ? (size_t)(end + 1 - data) : 0;
+    int result = lines ? take_lines(sender, data, lines) : 0;
+    if (lines < size && take_part(sender, data + lines, size - lines) < 0)
+        return -1;
+    return result;
+}
+
+/* The last of it. */
+static int finish(struct sender *sender)
+{
+    const struct shown *shown = &sender->shown;
+    bool ends_text = sender->merger->options.text && (shown->missing || shown->carriage || sender->within_line);
+    sender->ends = true;
+    int result = ends_text && sender->length == 0 ? merger_emit(sender, "", 0, false) : emit_held(sender, false);
+    merger_give_turn(sender);
+    return result;
+}
+
+/* --- receiving --- */
+
+/* An unfinished line that is on the output, or waits to be, is looked after when its sender has been silent. */
+static void set_pause(struct sender *sender, weir_conn *conn)
+{
+    const struct merger_options *options = &sender->merger->options;
+    bool matters = sender->has_turn || (options->unfinished && sender->length);
+    int64_t ends = matters ? weir_deadline(options->pause) : WEIR_FOREVER;
+    if (ends != sender->pause_ends)
+        weir_set_deadline(conn, WEIR_READ, ends);
+    sender->pause_ends = ends;
+}
+
+static bool has_paused(const struct sender *sender)
+{
+    return weir_error()->kind == WEIR_ERROR_DEADLINE && weir_now() >= sender->pause_ends;
+}
+
+/* Others may go on; the line that it may have on the output is still its to continue, if nobody does. */
+static int pause_passed(struct sender *sender)
+{
+    merger_give_turn(sender);
+    return emit_held(sender, false);
+}
+
+/* Until the end. 0 or -1. */
+static int receive_all(struct sender *sender, weir_conn *conn, uint64_t *bytes)
+{
+    for (;;) {
+        char *data;
+        set_pause(sender, conn);
+        ssize_t size = weir_receive(conn, &data);
+        if (size == 0)
+            return 0;
+        if (size < 0 && !has_paused(sender))
+            return -1;
+        *bytes += size > 0 ? (uint64_t)size : 0;
+        if ((size > 0 ? take(sender, data, (size_t)size) : pause_passed(sender)) < 0)
+            return -1;
+    }
+}
+
+/* Writes what is left of a sender whose receiving has failed; the error stays. */
+static int finish_failed(struct sender *sender)
+{
+    char step[32], subject[400], reason[300];
+    const weir_error_info *error = weir_error();
+    weir_error_kind kind = error->kind;
+    int number = error->number;
+    snprintf(step, sizeof step, "%s", error->step);
+    snprintf(subject, sizeof subject, "%s", error->subject);
+    snprintf(reason, sizeof reason, "%s", error->reason);
+    finish(sender);
+    return weir_fail(kind, number, step, subject, "%s", reason);
+}
+
+int merger_receive(struct merger *merger, weir_conn *conn, struct merger_told *told)
+{
+    struct sender sender = sender_new(merger);
+    *told = (struct merger_told){0};
+    atomic_fetch_add(&merger->senders, 1);
+    int result = receive_all(&sender, conn, &told->bytes);
+    result = result < 0 ? finish_failed(&sender) : finish(&sender);
+    atomic_fetch_sub(&merger->senders, 1);
+    told->broken = sender.broken;
+    return result;
+}
+
+int merger_message(struct merger *merger, const char *data, size_t size)
+{
+    struct sender sender = sender_new(merger);
+    bool whole = size > 0 && data[size - 1] == '\n';
+    if (!whole && (hold(&sender, data, size) < 0 || hold(&sender, "\n", 1) < 0)) {
+        free(sender.held);
+        return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "print", "", NULL);
+    }
+    return whole ? merger_emit(&sender, data, size, false) : emit_held(&sender, false);
+}
