@@ -33,6 +33,8 @@ static const weir_option bench_options[] = {
     {WEIR_OPTION_INTEGER, "workers", 0, "N", AT(workers), "threads, each with a loop", "1", NULL, 1, MOST_WORKERS},
     {WEIR_OPTION_CHOICE, "backend", 0, "NAME", AT(backend), "what the loops run on", "auto", backends},
     {WEIR_OPTION_FLAG, "json", 0, NULL, AT(json), "prints the result as one JSON object"},
+    {WEIR_OPTION_TEXT, "plot", 0, "FILE", AT(plot),
+     "draws the rate and the latencies over time, and all latencies by percentile, as an SVG image"},
     {0},
 };
 static const struct option_section bench_sections[] = {{"Options", bench_options}, {0}};
@@ -187,14 +189,21 @@ static bool wait_until_ready(struct bench *bench)
     return true;
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Until the time is over or every worker has ended. */
 static void wait_until_over(struct bench *bench)
 {
     int64_t now;
     while (!bench_over(bench, now = weir_now()) && atomic_load(&bench->running) > 0) {
-        int64_t left = atomic_load(&bench->end) - now;
-        if (signalled_within(bench, left < WEIR_MS(100) ? left : WEIR_MS(100)))
+        int64_t next = earlier(atomic_load(&bench->end), bench_plot_due(bench));
+        int64_t left = next > now ? next - now : 0;
+        if (signalled_within(bench, earlier(left, WEIR_MS(100))))
             atomic_store(&bench->end, weir_now());
+        bench_plot_sample(bench, weir_now());
         bench_live_line(bench, weir_now());
     }
 }
@@ -213,12 +222,14 @@ static int64_t measure(struct bench *bench, bool ready)
     bool forever = bench->settings.duration > WEIR_FOREVER - begin;
     atomic_store(&bench->begin, begin);
     atomic_store(&bench->end, !ready ? begin : forever ? WEIR_FOREVER : begin + bench->settings.duration);
+    bench_plot_begin(bench, begin);
     weir_channel_close(bench->gate);
     wait_until_over(bench);
     int64_t now = weir_now();
     weir_channel_close(bench->finish);
     bench_live_line_end();
     join_workers(bench);
+    bench_plot_end(bench, weir_now());
     int64_t end = atomic_load(&bench->end);
     return (now < end ? now : end) - begin;
 }
@@ -231,8 +242,10 @@ static int conclude(const struct bench *bench, int64_t elapsed)
         return failed();
     int status = bench_total_faults(total) > 0 ? STATUS_NETWORK : STATUS_DONE;
     bench_report(bench, total, elapsed);
-    free(total);
     int printed = finish_stdout();
+    if (bench_plot_write(bench, total, elapsed) < 0)
+        printed = failed();
+    free(total);
     return status != STATUS_DONE ? status : printed;
 }
 
@@ -288,7 +301,11 @@ static int bench_endpoint(struct bench *bench, const weir_arguments *arguments)
     bench->mode = mode_of(bench);
     if (raise_descriptor_limit(bench) < 0 || find_target(bench) < 0)
         return failed();
-    return run_bench(bench);
+    if (bench->settings.plot && bench_plot_open(bench) < 0)
+        return failed();
+    int status = run_bench(bench);
+    bench_plot_close(bench);
+    return status;
 }
 
 static int run(const struct command *command, int argc, char *const *argv)
@@ -317,6 +334,8 @@ static const char *const bench_examples[] = {
     "connects, sends one message, closes, again and again",
     "weir bench :8000 --idle --connections 10000",
     "10,000 connections that are silent for the time, all checked before and after",
+    "weir bench :8000 --rate 20000 --plot FILE.svg",
+    "how rate and latency went over time, as an image",
     "weir bench udp://:31337 --json",
     "datagrams; the result as JSON",
     NULL,

@@ -22,6 +22,7 @@ struct bench_settings {
     int64_t workers;
     int backend; /* weir_backend */
     bool churn, idle, json;
+    const char *plot;
 };
 
 /* What can go wrong with a connection or a message. */
@@ -85,6 +86,7 @@ struct bench {
     _Atomic size_t running;         /* workers */
     bench_count told[BENCH_FAULTS]; /* faults of all workers, so that only the first of a kind is told */
     const char *_Atomic backend;
+    struct bench_plot *plot; /* NULL without --plot; the main thread's */
 };
 
 /* --- counting (bench_worker.c) --- */
@@ -171,5 +173,20 @@ void bench_tell_fault(void);
 
 /* The result on stdout. */
 void bench_report(const struct bench *bench, const struct bench_total *total, int64_t elapsed);
+
+/* --- the plot (bench_plot.c); without --plot these do nothing --- */
+
+/* Opens the file of --plot. 0, or -1 with an error. bench_plot_close frees what there is. */
+int bench_plot_open(struct bench *bench);
+void bench_plot_close(struct bench *bench);
+
+/* At the beginning of the measured time, when it is due (WEIR_FOREVER: never), and when all has come to its end. */
+void bench_plot_begin(struct bench *bench, int64_t begin);
+int64_t bench_plot_due(const struct bench *bench);
+void bench_plot_sample(struct bench *bench, int64_t now);
+void bench_plot_end(struct bench *bench, int64_t now);
+
+/* Draws. 0, or -1 with an error. */
+int bench_plot_write(const struct bench *bench, const struct bench_total *total, int64_t elapsed);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bench.h"
+#include "figures.h"
 
 static const char *const fault_names[BENCH_FAULTS] = {
     [BENCH_UNCONNECTED] = "not connected", [BENCH_CUT] = "cut",   [BENCH_TIMED_OUT] = "timed out",
@@ -57,43 +58,7 @@ uint64_t bench_total_faults(const struct bench_total *total)
     return faults;
 }
 
-/* --- figures as people read them --- */
-
-/* "1,234,567". Returns `text`, which has room for any number. */
-static char *grouped(uint64_t number, char text[32])
-{
-    char digits[24];
-    int length = snprintf(digits, sizeof digits, "%" PRIu64, number);
-    char *to = text;
-    for (int i = 0; i < length; i++) {
-        if (i > 0 && (length - i) % 3 == 0)
-            *to++ = ',';
-        *to++ = digits[i];
-    }
-    *to = '\0';
-    return text;
-}
-
-/* Three digits that count and a unit: "41.2 us". */
-static char *duration(double ns, char text[32])
-{
-    static const char *const units[] = {"ns", "us", "ms", "s"};
-    int unit = 0;
-    for (; ns >= 1000 && unit < 3; unit++)
-        ns /= 1000;
-    snprintf(text, 32, "%.*f %s", ns < 10 && unit ? 2 : ns < 100 && unit ? 1 : 0, ns, units[unit]);
-    return text;
-}
-
-static char *bytes(double count, char text[32])
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    int unit = 0;
-    for (; count >= 1024 && unit < 4; unit++)
-        count /= 1024;
-    snprintf(text, 32, "%.*f %s", unit ? 1 : 0, count, units[unit]);
-    return text;
-}
+/* --- rates --- */
 
 static double per_second(uint64_t count, int64_t elapsed)
 {
@@ -112,8 +77,8 @@ static struct {
 static void write_waiting(const struct bench *bench)
 {
     char ready[32], wanted[32];
-    fprintf(stderr, "\r\033[Kconnecting: %s of %s", grouped(atomic_load(&bench->ready), ready),
-            grouped((uint64_t)bench->settings.connections, wanted));
+    fprintf(stderr, "\r\033[Kconnecting: %s of %s", figure_grouped(atomic_load(&bench->ready), ready),
+            figure_grouped((uint64_t)bench->settings.connections, wanted));
 }
 
 static void write_running(const struct bench *bench, const struct bench_total *total, int64_t now)
@@ -122,10 +87,10 @@ static void write_running(const struct bench *bench, const struct bench_total *t
     double seconds = (double)(now - atomic_load(&bench->begin)) / 1e9;
     uint64_t since = total->answered - live.answered;
     fprintf(stderr, "\r\033[K%.1f s  %s messages/s  50 %%: %s  99 %%: %s  errors: %s", seconds,
-            grouped((uint64_t)per_second(since, now - live.last), rate),
-            duration((double)histogram_percentile(&total->latency, 0.5), half),
-            duration((double)histogram_percentile(&total->latency, 0.99), most),
-            grouped(bench_total_faults(total), faults));
+            figure_grouped((uint64_t)per_second(since, now - live.last), rate),
+            figure_duration((double)histogram_percentile(&total->latency, 0.5), half),
+            figure_duration((double)histogram_percentile(&total->latency, 0.99), most),
+            figure_grouped(bench_total_faults(total), faults));
     live.answered = total->answered;
 }
 
@@ -167,8 +132,8 @@ static void print_head(const struct bench *bench, int64_t elapsed)
     const struct bench_settings *settings = &bench->settings;
     const char *backend = atomic_load(&bench->backend);
     char connections[32], size[32];
-    printf("%s: %s connections, messages of %s, ", bench->target, grouped((uint64_t)settings->connections, connections),
-           bytes((double)settings->size, size));
+    printf("%s: %s connections, messages of %s, ", bench->target,
+           figure_grouped((uint64_t)settings->connections, connections), figure_bytes((double)settings->size, size));
     if (settings->churn)
         printf("connect, one message, close, ");
     else if (settings->idle)
@@ -176,7 +141,7 @@ static void print_head(const struct bench *bench, int64_t elapsed)
     else
         printf("depth %zu, ", bench_depth(bench));
     if (settings->rate > 0)
-        printf("%s a second, ", grouped((uint64_t)settings->rate, size));
+        printf("%s a second, ", figure_grouped((uint64_t)settings->rate, size));
     printf("%.1f s, %s, %d worker%s\n\n", (double)elapsed / 1e9, backend ? backend : "no backend",
            (int)settings->workers, settings->workers == 1 ? "" : "s");
 }
@@ -185,35 +150,35 @@ static void print_rates(const struct bench *bench, const struct bench_total *tot
 {
     char count[32], rate[32], volume[32], speed[32];
     double size = (double)bench->settings.size;
-    printf("  messages      %16s  %s a second\n", grouped(total->answered, count),
-           grouped((uint64_t)per_second(total->in_time, elapsed), rate));
-    printf("  each way      %16s  %s a second\n\n", bytes((double)total->answered * size, volume),
-           bytes(per_second(total->in_time, elapsed) * size, speed));
+    printf("  messages      %16s  %s a second\n", figure_grouped(total->answered, count),
+           figure_grouped((uint64_t)per_second(total->in_time, elapsed), rate));
+    printf("  each way      %16s  %s a second\n\n", figure_bytes((double)total->answered * size, volume),
+           figure_bytes(per_second(total->in_time, elapsed) * size, speed));
 }
 
 static void print_latencies(const struct histogram *latency, bool since_due)
 {
     char text[32];
     printf("  latency%s\n", since_due ? ", from when a message was due" : "");
-    printf("    least      %12s\n", duration((double)histogram_lowest(latency), text));
-    printf("    mean       %12s\n", duration(histogram_mean(latency), text));
+    printf("    least      %12s\n", figure_duration((double)histogram_lowest(latency), text));
+    printf("    mean       %12s\n", figure_duration(histogram_mean(latency), text));
     for (int i = 0; i < PERCENTILES; i++)
         printf("    %5s %%    %12s\n", percentiles[i].name,
-               duration((double)histogram_percentile(latency, percentiles[i].part), text));
-    printf("    most       %12s\n\n", duration((double)histogram_highest(latency), text));
+               figure_duration((double)histogram_percentile(latency, percentiles[i].part), text));
+    printf("    most       %12s\n\n", figure_duration((double)histogram_highest(latency), text));
 }
 
 static void print_faults(const struct bench_total *total)
 {
     char text[32];
-    printf("  errors        %16s\n", grouped(bench_total_faults(total), text));
+    printf("  errors        %16s\n", figure_grouped(bench_total_faults(total), text));
     for (int i = 0; i < BENCH_FAULTS; i++)
         if (total->faults[i])
-            printf("    %-13s %14s\n", fault_names[i], grouped(total->faults[i], text));
+            printf("    %-13s %14s\n", fault_names[i], figure_grouped(total->faults[i], text));
     if (total->late)
-        printf("  late or twice %16s\n", grouped(total->late, text));
+        printf("  late or twice %16s\n", figure_grouped(total->late, text));
     if (total->behind)
-        printf("  due, not sent %16s\n", grouped(total->behind, text));
+        printf("  due, not sent %16s\n", figure_grouped(total->behind, text));
 }
 
 /* --- JSON --- */

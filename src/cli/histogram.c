@@ -24,13 +24,26 @@ static unsigned bucket_of(uint64_t value)
     return (shift + 1) * PARTS + (unsigned)(value >> shift) - PARTS;
 }
 
+static uint64_t first_of(unsigned bucket)
+{
+    if (bucket < PARTS)
+        return bucket;
+    return (uint64_t)(PARTS + bucket % PARTS) << (bucket / PARTS - 1);
+}
+
 static uint64_t last_of(unsigned bucket)
 {
     if (bucket < PARTS)
         return bucket;
-    unsigned shift = bucket / PARTS - 1;
-    uint64_t first = (uint64_t)(PARTS + bucket % PARTS) << shift;
-    return first + ((UINT64_C(1) << shift) - 1);
+    return first_of(bucket) + ((UINT64_C(1) << (bucket / PARTS - 1)) - 1);
+}
+
+static void note_extremes(struct histogram *h, uint64_t lowest, uint64_t highest)
+{
+    if (highest > get(&h->highest))
+        put(&h->highest, highest);
+    if (~lowest > get(&h->lowest))
+        put(&h->lowest, ~lowest);
 }
 
 void histogram_add(struct histogram *h, uint64_t value)
@@ -39,22 +52,33 @@ void histogram_add(struct histogram *h, uint64_t value)
     put(bucket, get(bucket) + 1);
     put(&h->total, get(&h->total) + 1);
     put(&h->sum, get(&h->sum) + value);
-    if (value > get(&h->highest))
-        put(&h->highest, value);
-    if (~value > get(&h->lowest))
-        put(&h->lowest, ~value);
+    note_extremes(h, value, value);
 }
 
+/* Pages of buckets that hold nothing are not touched, in `to` either. */
 void histogram_merge(struct histogram *to, const struct histogram *from)
 {
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
-        put(&to->counts[i], get(&to->counts[i]) + get(&from->counts[i]));
+        if (get(&from->counts[i]))
+            put(&to->counts[i], get(&to->counts[i]) + get(&from->counts[i]));
     put(&to->total, get(&to->total) + get(&from->total));
     put(&to->sum, get(&to->sum) + get(&from->sum));
-    if (get(&from->highest) > get(&to->highest))
-        put(&to->highest, get(&from->highest));
-    if (get(&from->lowest) > get(&to->lowest))
-        put(&to->lowest, get(&from->lowest));
+    if (get(&from->total))
+        note_extremes(to, ~get(&from->lowest), get(&from->highest));
+}
+
+void histogram_add_since(struct histogram *to, const struct histogram *now, const struct histogram *before)
+{
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        uint64_t count = get(&now->counts[i]) - get(&before->counts[i]);
+        if (count == 0)
+            continue;
+        put(&to->counts[i], get(&to->counts[i]) + count);
+        put(&to->total, get(&to->total) + count);
+        uint64_t first = first_of(i), last = last_of(i), lowest = histogram_lowest(now), highest = get(&now->highest);
+        note_extremes(to, first > lowest ? first : lowest, last < highest ? last : highest);
+    }
+    put(&to->sum, get(&to->sum) + get(&now->sum) - get(&before->sum));
 }
 
 uint64_t histogram_percentile(const struct histogram *h, double part)

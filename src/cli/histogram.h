@@ -27,6 +27,12 @@ void histogram_add(struct histogram *histogram, uint64_t value);
 void histogram_merge(struct histogram *to, const struct histogram *from);
 
 /*
+ * Adds to `to` what came since `before` was taken of the same histogram as `now`. The highest and the lowest are those of
+ * their buckets.
+ */
+void histogram_add_since(struct histogram *to, const struct histogram *now, const struct histogram *before);
+
+/*
  * The least value that at least `part` (0 to 1) of all values do not exceed, rounded up within its bucket, at most the
  * highest; 0 when empty.
  */

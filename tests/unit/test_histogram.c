@@ -111,6 +111,33 @@ static void merging_is_adding_all(void **state)
     free(other);
 }
 
+static void what_came_since_is_apart(void **state)
+{
+    struct histogram *since = *state;
+    struct histogram *before = calloc(1, sizeof *before), *now = calloc(1, sizeof *now);
+    assert_non_null(before);
+    assert_non_null(now);
+    histogram_add(before, 7);
+    histogram_add(before, 1000000);
+    histogram_merge(now, before);
+    histogram_add_since(since, now, before);
+    assert_int_equal(histogram_total(since), 0);
+    histogram_add(now, 20);
+    histogram_add(now, 40);
+    histogram_add_since(since, now, before);
+    assert_int_equal(histogram_total(since), 2);
+    assert_int_equal(histogram_lowest(since), 20);
+    assert_int_equal(histogram_highest(since), 40);
+    assert_true(histogram_mean(since) == 30);
+    /* A bucket's width apart at most, and never beyond what there was. */
+    histogram_add(now, 1000001);
+    histogram_add_since(since, now, before);
+    assert_int_equal(histogram_total(since), 5);
+    assert_int_equal(histogram_highest(since), 1000001);
+    free(before);
+    free(now);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, unmake)
 
 int main(void)
@@ -122,6 +149,7 @@ int main(void)
         TEST(the_whole_range_is_held),
         TEST(a_percentile_is_never_above_the_highest),
         TEST(merging_is_adding_all),
+        TEST(what_came_since_is_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
