@@ -18,6 +18,7 @@
 #include <weir/server.h>
 #include <weir/service.h>
 #include <weir/signal.h>
+#include <weir/text.h>
 #include <weir/time.h>
 
 #endif

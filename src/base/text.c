@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
+
 struct weir__text weir__text(char *data, size_t size)
 {
     if (size > 0)
@@ -67,46 +69,9 @@ size_t weir__text_cut(const char *bytes, size_t length, size_t most)
     return is_continuation(bytes[end]) ? most : end;
 }
 
-/*
- * What RFC 3629, section 4 allows for the second byte: it is where overlong forms, surrogates and what is above
- * U+10FFFF show.
- */
-static int second_fits(unsigned char first, unsigned char second)
-{
-    switch (first) {
-    case 0xe0:
-        return second >= 0xa0;
-    case 0xed:
-        return second <= 0x9f;
-    case 0xf0:
-        return second >= 0x90;
-    case 0xf4:
-        return second <= 0x8f;
-    default:
-        return 1;
-    }
-}
-
-static size_t length_of_first(unsigned char first)
-{
-    if (first < 0x80)
-        return 1;
-    if (first >= 0xc2 && first <= 0xdf)
-        return 2;
-    if (first >= 0xe0 && first <= 0xef)
-        return 3;
-    return first >= 0xf0 && first <= 0xf4 ? 4 : 0;
-}
-
 size_t weir__utf8_length(const char *bytes, size_t length)
 {
-    if (length == 0)
-        return 0;
-    size_t needed = length_of_first((unsigned char)bytes[0]);
-    if (needed > length)
-        return 0;
-    for (size_t i = 1; i < needed; i++)
-        if (!is_continuation(bytes[i]))
-            return 0;
-    return needed > 1 && !second_fits((unsigned char)bytes[0], (unsigned char)bytes[1]) ? 0 : needed;
+    uint32_t character;
+    int found = length > 0 ? weir__utf8_decode((const unsigned char *)bytes, length, &character) : 0;
+    return found > 0 ? (size_t)found : 0;
 }
