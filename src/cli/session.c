@@ -254,6 +254,7 @@ static void join_both(struct session *session)
         session_fail(session);
         return;
     }
+    set_deadline(session);
     if (session_is_direct(session))
         receive_directly(session);
     else

@@ -1,6 +1,7 @@
 """weir listen: one client or one after the other, both directions to their own ends, and an exit status for every end."""
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -39,8 +40,20 @@ def write(listener, data):
     listener.process.stdin.flush()
 
 
+def heard(listener, size):
+    """Exactly so many bytes that it printed."""
+    data, descriptor = b"", listener.process.stdout.fileno()
+    while len(data) < size:
+        assert select.select([descriptor], [], [], seconds(10))[0], data
+        chunk = os.read(descriptor, size - len(data))
+        assert chunk, (data, listener.text)
+        data += chunk
+    return data
+
+
 def end(listener, status=0):
-    """Waits for its end. Returns what it printed on stdout, and what it said after it listened."""
+    """Waits for its end. Returns what it printed on stdout, little as it must be, and what it said after it listened."""
+    listener.process.wait(seconds(20))
     printed = listener.process.stdout.read()
     assert listener.wait() == status, listener.text
     said = [line for line in listener.text.splitlines() if not line.startswith("weir: listen on ")]
@@ -91,7 +104,7 @@ def test_with_the_first_client_the_door_is_shut(listen, weir):
     listener = listen("tcp://127.0.0.1:0")
     with listener.connect() as client:
         client.sendall(b"x")
-        assert listener.process.stdout.read(1) == b"x"
+        assert heard(listener, 1) == b"x"
         with pytest.raises(ConnectionError), listener.connect() as second:
             while second.recv(1):
                 pass
@@ -160,7 +173,7 @@ def test_a_reset_is_an_early_end(listen):
     listener = listen("tcp://127.0.0.1:0")
     client = listener.connect()
     client.sendall(b"the beginning")
-    assert listener.process.stdout.read(13) == b"the beginning"
+    assert heard(listener, 13) == b"the beginning"
     reset(client)
     printed, said = end(listener, 4)
     assert printed == b"" and len(said) == 1 and "reset" in said[0]
@@ -181,7 +194,7 @@ def test_a_signal_cuts_the_client(listen, ended):
         client.sendall(b"x")
         if ended:
             client.shutdown(socket.SHUT_WR)
-        assert listener.process.stdout.read(1) == b"x"
+        assert heard(listener, 1) == b"x"
         listener.signal(signal.SIGINT)
         printed, said = end(listener, 4)
     assert printed == b"" and len(said) == 1
@@ -192,7 +205,7 @@ def test_a_client_may_finish_after_a_signal(listen):
     listener = listen("--drain-timeout", "1m", "-k", "tcp://127.0.0.1:0")
     with listener.connect() as client:
         client.sendall(b"x")
-        assert listener.process.stdout.read(1) == b"x"
+        assert heard(listener, 1) == b"x"
         listener.signal(signal.SIGTERM)
         client.sendall(b"the rest")
     assert end(listener)[0] == b"the rest"
@@ -217,7 +230,7 @@ def test_a_reader_of_stdout_that_goes_is_no_failure(listen):
     listener = listen("tcp://127.0.0.1:0")
     with listener.connect() as client:
         client.sendall(b"first")
-        assert listener.process.stdout.read(5) == b"first"
+        assert heard(listener, 5) == b"first"
         listener.process.stdout.close()
         client.sendall(b"second")
         assert listener.wait() == 0
@@ -233,7 +246,7 @@ def test_k_serves_one_after_the_other(listen):
         second.sendall(b"second")
         first.sendall(b"first ")
         first.shutdown(socket.SHUT_WR)
-        assert listener.process.stdout.read(6) == b"first "
+        assert heard(listener, 6) == b"first "
         write(listener, b"for the first")
         assert read_exactly(first, 13) == b"for the first"
         listener.process.stdin.close()
@@ -242,7 +255,7 @@ def test_k_serves_one_after_the_other(listen):
         assert read_to_end(second) == b""  # stdin has ended
     with listener.connect() as third:
         third.sendall(b" third")
-    assert listener.process.stdout.read(12) == b"second third"
+    assert heard(listener, 12) == b"second third"
     listener.stop()
 
 
@@ -250,11 +263,11 @@ def test_k_goes_on_after_a_client_that_is_cut(listen):
     listener = listen("-k", "tcp://127.0.0.1:0")
     client = listener.connect()
     client.sendall(b"first ")
-    assert listener.process.stdout.read(6) == b"first "
+    assert heard(listener, 6) == b"first "
     reset(client)
     with listener.connect() as client:
         client.sendall(b"second")
-    assert listener.process.stdout.read(6) == b"second"
+    assert heard(listener, 6) == b"second"
     listener.wait_for_text("reset")
     listener.stop()
 
@@ -270,7 +283,7 @@ def test_rules(listen):
                 raise ConnectionAbortedError("closed at once")
     with listener.connect() as client:
         client.sendall(b"let in")
-    assert listener.process.stdout.read(6) == b"let in"
+    assert heard(listener, 6) == b"let in"
     listener.stop()
 
 
