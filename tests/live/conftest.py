@@ -71,8 +71,10 @@ class Server:
         reading, writing = os.pipe()
         writing = moved_up(writing)
         self.text = ""
+        words = [str(word) for word in arguments]
+        end = words.index("--") if "--" in words else len(words)  # behind it they are another program's
         self.process = subprocess.Popen(
-            [*wrapper, program, *map(str, arguments), "--ready-fd", str(writing)], stdin=stdin, stdout=stdout,
+            [*wrapper, program, *words[:end], "--ready-fd", str(writing), *words[end:]], stdin=stdin, stdout=stdout,
             stderr=subprocess.PIPE, env=environment(env), start_new_session=True,
             pass_fds=[writing, *pass_fds])
         os.close(writing)
