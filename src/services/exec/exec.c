@@ -146,7 +146,7 @@ static void serve(weir_conn *conn, void *arg)
 static const weir_option options[] = {
     {WEIR_OPTION_LIMIT, "max-programs", 0, "N", offsetof(struct settings, max_programs),
      "programs at once (in each of several processes); further clients wait, connected, until one ends", "100"},
-    {WEIR_OPTION_LIMIT, "max-waiting", 0, "N", offsetof(struct settings, max_waiting),
+    {WEIR_OPTION_INTEGER, "max-waiting", 0, "N", offsetof(struct settings, max_waiting),
      "clients that may wait for that; more are refused: their connections are reset", "1000"},
     {WEIR_OPTION_TIME, "grace", 0, "TIME", offsetof(struct settings, grace),
      "how long a program may take to end after SIGTERM when its client has gone, before SIGKILL", "2s"},

@@ -58,7 +58,7 @@ static int wait_for_one(struct exec_slots *slots, const char *client, int64_t de
 {
     int64_t before = atomic_fetch_add(&slots->waiting, 1);
     int result;
-    if (slots->most_waiting >= 0 && before >= slots->most_waiting) {
+    if (before >= slots->most_waiting) {
         result = refuse(slots, client);
     } else {
         if (may_tell(slots))

@@ -6,7 +6,7 @@
 
 struct exec_slots;
 
-/* For `most` programs at once, and `waiting` clients beside them; negative: no limit. NULL with ENOMEM. NULL is fine to free. */
+/* For `most` programs at once (negative: any number) and `waiting` clients beside them. NULL with ENOMEM. NULL is fine to free. */
 struct exec_slots *exec_slots_new(int64_t most, int64_t waiting);
 void exec_slots_free(struct exec_slots *slots);
 
