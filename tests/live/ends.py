@@ -56,7 +56,7 @@ class Peer:
         chunk = self._call(self.connection.recv, size)
         self.taken += chunk
         if not chunk:
-            self.sees = "end"
+            self.sees = self.sees or "end"  # of a reset one call is told, and others see an end
         return len(chunk)
 
     def read(self, size):
@@ -65,6 +65,10 @@ class Peer:
         while len(self.taken) < wanted:
             if not self._receive(min(65536, wanted - len(self.taken))):
                 raise Over("the end came before")
+
+    def await_more(self):
+        """Waits until there is something to read, and leaves it there."""
+        self.connection.recv(1, socket.MSG_PEEK)
 
     def read_to_end(self):
         while self._receive(65536):
@@ -86,6 +90,11 @@ class Peer:
     def reset(self):
         """Cuts it. A Unix socket has no reset but that of a peer who closes without having read."""
         reset(self.connection)
+
+
+class Nobody:
+    """In the place of a peer whom nothing ever reached."""
+    taken, sees = b"", None
 
 
 class User:
@@ -161,6 +170,7 @@ class Case:
     peer: typing.Callable
     user: typing.Callable = asks
     stdin: str = "pipe"
+    program: typing.Optional[str] = None  # in a shell, in the place of the peer; what it takes goes to the file "taken"
     question: typing.Optional[bytes] = QUESTION
     answer: typing.Optional[bytes] = ANSWER
     status: typing.Optional[int] = DONE
@@ -348,10 +358,61 @@ def play_relayed(case, command, dial_relay, get_server, limit):
     finally:
         process.terminate()
         status = finish(process, limit)
-    nobody = Peer(socket.socket(), limit)
-    user, peer = play.user or nobody, play.peer or nobody
-    nobody.close()
+    user, peer = play.user or Nobody, play.peer or Nobody
     return Outcome(status, bytes(user.taken), bytes(peer.taken), said_by(process), user.sees, peer.sees)
+
+
+def running(folder):
+    """The number of the program that wrote it down in its folder, where it is still there, or else None."""
+    with contextlib.suppress(OSError, ValueError):
+        with open(os.path.join(folder, "number"), encoding="ascii") as file:
+            number = int(file.read())
+        if os.readlink(f"/proc/{number}/cwd") == folder:
+            return number
+    return None
+
+
+def await_program(case, folder, limit):
+    """
+    Waits for what the program is to take, and its end. Returns both as a peer's: one that goes on was not told of the
+    client's end.
+    """
+    path, end, taken = os.path.join(folder, "taken"), time.monotonic() + limit, b""
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError):
+            with open(path, "rb") as file:
+                taken = file.read()
+        if not running(folder) and case.question in (None, taken):
+            break
+        time.sleep(0.02)
+    return taken, None if running(folder) else case.peer_sees
+
+
+def play_served(case, command, dial_server, limit, folder):
+    """Plays one with a server that runs `sh FOLDER/program` for each client; the program writes its number down first."""
+    play = Play(limit)
+    play.folder = folder
+    with open(os.path.join(folder, "program"), "w", encoding="ascii") as file:
+        file.write(f"cd {folder}\necho $$ > new && mv new number\n{case.program}\n")
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                               start_new_session=True, env=environment())
+    try:
+        play_part(case.user, play, "user", lambda: dial_server(process))
+        taken, peer_sees = await_program(case, folder, limit)
+    finally:
+        process.terminate()
+        status = finish(process, limit)
+        end_program(folder)
+    user = play.user or Nobody
+    return Outcome(status, bytes(user.taken), taken, said_by(process), user.sees, peer_sees)
+
+
+def end_program(folder):
+    """What a server has left running goes as well."""
+    number = running(folder)
+    if number:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, 9)
 
 
 # --- judging ---
@@ -372,6 +433,8 @@ def missing(what, wanted, got):
 def wrong_end(who, wanted, seen):
     if wanted is None or seen == wanted:
         return []
+    if who == "program":
+        return ["the program goes on"]
     return [{None: f"the {who} never sees an end", "end": f"the {who} sees an end, not a cut",
              "cut": f"the {who} is cut"}[seen]]
 
@@ -379,9 +442,9 @@ def wrong_end(who, wanted, seen):
 def faults(case, outcome, transport="unix"):
     """What is wrong, in words; nothing where all is right. Of a failure any status but 0 tells."""
     found = missing("answer", case.answer, outcome.printed) + missing("question", case.question, outcome.taken)
-    if transport == "tcp":  # a Unix socket has no reset
+    if transport == "tcp" or case.program:  # a Unix socket has no reset
         found += wrong_end("client", case.user_sees, outcome.user_sees)
-        found += wrong_end("server", case.peer_sees, outcome.peer_sees)
+        found += wrong_end("program" if case.program else "server", case.peer_sees, outcome.peer_sees)
     if outcome.status is None:
         found.append("never ends")
     elif case.status is None:

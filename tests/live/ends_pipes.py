@@ -88,12 +88,12 @@ def resets_after_the_answer(play):
 
 
 def closes_without_reading(play):
-    play.peer.connection.recv(1, 2)  # MSG_PEEK: the question has come
+    play.peer.await_more()
     play.peer.close()
 
 
 def answers_without_reading(play):
-    play.peer.connection.recv(1, 2)
+    play.peer.await_more()
     play.peer.send(ANSWER)
     play.peer.close()
 
@@ -107,6 +107,7 @@ def takes_some_and_closes(play):
 
 def takes_some_and_closes_at_once(play):
     play.peer.read(PIECE)
+    play.peer.await_more()
     play.peer.send(ANSWER)
     play.peer.close()
 

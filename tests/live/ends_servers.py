@@ -1,7 +1,8 @@
 """The cases of ends for what serves: relay, between a client and a server, and serve exec, between a client and a program."""
+import os
 import time
 
-from ends import ANSWER, Case, LATE, QUESTION, Thread, act
+from ends import ANSWER, Case, LARGE, LATE, QUESTION, Thread, act
 from ends_pipes import (PIECE, QUESTIONS, REPLIES, answers, answers_in_two, answers_late, answers_without_reading,
                         closes_without_a_word, closes_without_reading, ends_first, returns_everything, sends_for_ever,
                         sends_much, takes_and_resets, takes_much_slowly, takes_some_and_closes_at_once)
@@ -103,8 +104,8 @@ RELAY = tuple(Case(commands=("relay",), status=None, **case) for case in (
          peer=closes_without_a_word, user=asks, user_sees="end", peer_sees="end"),
     dict(name="client-resets", title="the client resets", peer=takes_and_sees, user=asks_and_resets, answer=b"",
          peer_sees="cut"),
-    dict(name="client-gone", title="the client closes while the server sends", peer=sends_for_ever, answer=None,
-         user=reads_some_and_closes, question=None, peer_sees="cut"),
+    dict(name="client-gone", title="the client closes while the server sends", peer=sends_for_ever, question=None,
+         user=reads_some_and_closes, answer=bytes(PIECE), peer_sees="cut"),
     # the server ends first
     dict(name="half-close", title="the server answers and ends its side; 1.2 s later the client has more, and ends",
          peer=ends_first, user=writes_after_the_answer, user_sees="end", peer_sees="end"),
@@ -129,4 +130,52 @@ RELAY = tuple(Case(commands=("relay",), status=None, **case) for case in (
          question=QUESTIONS, answer=QUESTIONS, user_sees="end", peer_sees="end"),
     dict(name="question-cut", title="the client has 8 MB; the server takes 64 KiB, answers, and closes",
          peer=takes_some_and_closes_at_once, user=writes_much_and_reads, question=QUESTIONS[:PIECE], user_sees="cut"),
+))
+
+
+# --- serve exec ---
+
+def await_file(play, name):
+    """Waits until the program has written a file."""
+    path, end = os.path.join(play.folder, name), time.monotonic() + play.limit
+    while not os.path.exists(path) and time.monotonic() < end:
+        time.sleep(0.02)
+
+
+def resets_a_program(play):
+    play.user.send(QUESTION)
+    await_file(play, "taken")
+    play.user.reset()
+
+
+ANSWERS = "echo an answer"
+
+EXEC = tuple(Case(commands=("exec",), status=None, peer=None, **case) for case in (
+    # the client ends first
+    dict(name="answer", title="the client ends its side; the program answers", program=f"cat > taken; {ANSWERS}",
+         user=asks, user_sees="end"),
+    dict(name="late-answer", title="the client ends its side; the program answers 1.2 s later", user=asks,
+         program=f"cat > taken; sleep {LATE}; {ANSWERS}", user_sees="end"),
+    dict(name="answer-in-two", title="the client ends its side; 1.2 s pass within the answer", user=asks,
+         program=f"cat > taken; printf 'an '; sleep {LATE}; echo answer", user_sees="end"),
+    dict(name="no-answer", title="the client ends its side; the program takes it and ends", program="cat > taken",
+         user=asks, answer=b"", user_sees="end"),
+    dict(name="client-resets", title="the client resets; the program waits", program="head -n 1 > new; mv new taken; sleep 60",
+         user=resets_a_program, transports=("tcp",), answer=b"", peer_sees="end"),
+    dict(name="client-gone", title="the client closes while the program writes", question=None,
+         program="while echo much; do :; done", answer=(b"much\n" * PIECE)[:PIECE], user=reads_some_and_closes, peer_sees="end"),
+    # the program ends first
+    dict(name="unread", title="the program answers and ends without having read", program=ANSWERS, user=asks_and_stays,
+         question=None),
+    dict(name="half-close", title="the program answers and closes its stdout; 1.2 s later the client has more, and ends",
+         program=f"{ANSWERS}; exec >&-; cat > taken", user=writes_after_the_answer, user_sees="end"),
+    # much
+    dict(name="large-answer", title="the client ends its side; the program writes 8 MB; the client reads later",
+         program=f"cat > taken; head -c {LARGE} /dev/zero", user=reads_late, answer=bytes(LARGE), user_sees="end"),
+    dict(name="large-question", title="the client has 8 MB; the program closes its stdout, and reads later", answer=b"",
+         program="exec >&-; sleep 0.7; cat > taken", user=writes_much_and_reads, question=QUESTIONS, user_sees="end"),
+    dict(name="large-both", title="8 MB each way at once", program="tee taken", user=writes_much_and_reads,
+         question=QUESTIONS, answer=QUESTIONS, user_sees="end"),
+    dict(name="question-cut", title="the client has 8 MB; the program takes 64 KiB, answers, and ends",
+         program=f"head -c {PIECE} > taken; {ANSWERS}", user=writes_much_and_reads, question=QUESTIONS[:PIECE]),
 ))

@@ -7,9 +7,9 @@ import socket
 import pytest
 
 from conftest import WEIR, seconds
-from ends import EARLY, dial, faults, folder_of_play, listen, play_pipes, play_relayed
+from ends import EARLY, dial, faults, folder_of_play, listen, play_pipes, play_relayed, play_served
 from ends_pipes import ASK_CASES, CASES
-from ends_servers import RELAY
+from ends_servers import EXEC, RELAY
 
 LIMIT = seconds(30)
 AT_ONCE = 4  # most of what they do is to wait
@@ -67,6 +67,12 @@ def relaying(case, transport, folder):
                             lambda process: dial_what_it_says(process, transport), lambda: listener.accept()[0], LIMIT)
 
 
+def serving(case, transport, folder):
+    """One that serves a client by a program."""
+    words = [WEIR, "serve", "exec", own_endpoint(transport, folder), "--", "sh", f"{folder}/program"]
+    return play_served(case, words, lambda process: dial_what_it_says(process, transport), LIMIT, folder)
+
+
 # The kinds of tests: the cases, and how each is played.
 KINDS = {
     "connect": (CASES, functools.partial(dialling, "connect", ())),
@@ -75,6 +81,7 @@ KINDS = {
     "listen-looking": (CASES, functools.partial(listening, LOOKING)),
     "ask": (ASK_CASES, functools.partial(dialling, "ask", ())),
     "relay": (RELAY, relaying),
+    "exec": (EXEC, serving),
 }
 
 
@@ -125,3 +132,8 @@ def test_ask(name, transport):
 @pytest.mark.parametrize("name, transport", each(RELAY))
 def test_relay(name, transport):
     check("relay", name, transport)
+
+
+@pytest.mark.parametrize("name, transport", each(EXEC))
+def test_exec(name, transport):
+    check("exec", name, transport)
