@@ -58,6 +58,14 @@ def ask(connection, data=b""):
     return read_to_end(connection)
 
 
+def started(connection):
+    """The process that a program names first."""
+    line = b""
+    while not line.endswith(b"\n"):
+        line += connection.recv(1)
+    return int(line)
+
+
 # --- what is delivered ---
 
 def test_a_client_talks_to_its_program(run, backend, model):
@@ -137,7 +145,7 @@ def test_what_it_leaves_in_its_group_ends_with_it(run):
 def test_what_it_leaves_elsewhere_holds_up_no_client(run):
     server = shell(run, "setsid sleep 1000 & echo $!")
     with server.connect() as connection:
-        left = int(connection.recv(20))
+        left = started(connection)
         try:
             assert read_to_end(connection) == b""
         finally:
@@ -214,15 +222,10 @@ def test_the_signal_that_ended_it_is_logged(run):
 
 # --- the client goes ---
 
-def started(server, connection):
-    """The process that a program names first."""
-    return int(connection.recv(20))
-
-
 def test_a_reset_ends_it_with_its_group(run, model):
     server = shell(run, "sleep 1000 & echo $!; cat >/dev/null; wait", options=["--model", model])
     connection = server.connect()
-    grandchild = started(server, connection)
+    grandchild = started(connection)
     reset(connection)
     server.wait_for_text(r"was ended by SIGTERM: the client has gone$")
     eventually(lambda: not is_running(grandchild))
@@ -231,7 +234,7 @@ def test_a_reset_ends_it_with_its_group(run, model):
 def test_one_that_reads_nothing_is_ended_too(run):
     server = shell(run, "echo $$; exec sleep 1000")
     connection = server.connect()
-    program = started(server, connection)
+    program = started(connection)
     with contextlib.suppress(TimeoutError):
         connection.settimeout(seconds(1))
         connection.sendall(bytes(64 << 20))
@@ -242,7 +245,7 @@ def test_one_that_reads_nothing_is_ended_too(run):
 def test_a_reset_after_the_half_close_is_noticed(run):
     server = shell(run, "echo $$; exec sleep 1000")
     connection = server.connect()
-    program = started(server, connection)
+    program = started(connection)
     connection.shutdown(socket.SHUT_WR)
     server.wait_for_counters("exec", active=1)
     reset(connection)
@@ -252,7 +255,7 @@ def test_a_reset_after_the_half_close_is_noticed(run):
 def test_a_client_that_takes_no_more_is_noticed(run):
     server = shell(run, "echo $$; while echo more; do sleep 0.01; done")
     connection = server.connect()
-    program = started(server, connection)
+    program = started(connection)
     connection.close()
     eventually(lambda: not is_running(program))
 
@@ -260,7 +263,7 @@ def test_a_client_that_takes_no_more_is_noticed(run):
 def test_one_that_ignores_sigterm_is_killed(run):
     server = shell(run, "trap '' TERM; echo $$; while :; do sleep 1000; done", options=["--grace", "200ms"])
     connection = server.connect()
-    program = started(server, connection)
+    program = started(connection)
     reset(connection)
     server.wait_for_text(r"was ended by SIGKILL: the client has gone$")
     eventually(lambda: not is_running(program))
@@ -270,7 +273,7 @@ def test_it_may_end_in_its_own_way(run):
     server = shell(run, "trap 'echo cleaned up >&2; exit 3' TERM; echo $$; while :; do sleep 0.01; done",
                    options=["--grace", "60s"])
     connection = server.connect()
-    started(server, connection)
+    started(connection)
     reset(connection)
     server.wait_for_text(r"exited with status 3: the client has gone$")
 
@@ -278,7 +281,7 @@ def test_it_may_end_in_its_own_way(run):
 def test_a_silent_program_passes_the_idle_limit(run):
     server = shell(run, "echo $$; exec sleep 1000", options=["--idle-timeout", "300ms"])
     with server.connect() as connection:
-        program = started(server, connection)
+        program = started(connection)
         connection.shutdown(socket.SHUT_WR)
         with pytest.raises(ConnectionResetError):
             read_to_end(connection)
@@ -379,7 +382,7 @@ def test_one_that_vanishes_is_told_and_cuts_its_client(run, tmp_path):
 def test_a_stop_lets_it_finish(run):
     server = shell(run, "echo $$; read line; echo had $line")
     with server.connect() as connection:
-        started(server, connection)
+        started(connection)
         server.signal(signal.SIGTERM)
         connection.sendall(b"a line\n")
         assert read_to_end(connection) == b"had a line\n"
@@ -391,7 +394,7 @@ def test_a_stop_that_takes_too_long_ends_it(run, model):
     server = shell(run, "trap 'echo told >&2; exit 0' TERM; echo $$; while :; do sleep 0.01; done",
                    options=["--drain-timeout", "100ms", "--model", model, "--grace", "60s"])
     with server.connect() as connection:
-        program = started(server, connection)
+        program = started(connection)
         server.signal(signal.SIGTERM)
         with pytest.raises(ConnectionResetError):
             while connection.recv(100):
@@ -404,7 +407,7 @@ def test_a_stop_that_takes_too_long_ends_it(run, model):
 def test_at_a_second_signal_it_dies_too(run):
     server = shell(run, "trap '' TERM; echo $$; exec sleep 1000")
     with server.connect() as connection:
-        program = started(server, connection)
+        program = started(connection)
         server.signal(signal.SIGTERM)
         eventually(lambda: refuses(server))
         server.signal(signal.SIGTERM)
