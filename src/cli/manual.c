@@ -44,7 +44,8 @@ static void put_title(FILE *out, const struct page *page)
     fputs(".TH ", out);
     for (const char *at = page->name; *at; at++)
         fputs(*at == ' ' ? "\\-" : (char[]){(char)toupper((unsigned char)*at), '\0'}, out);
-    fprintf(out, " 1 \"\" \"weir %s\" \"weir\"\n.SH NAME\n", WEIR_VERSION);
+    /* Names of options and variables are not to be hyphenated, nor lines stretched for want of that. */
+    fprintf(out, " 1 \"\" \"weir %s\" \"weir\"\n.nh\n.ad l\n.SH NAME\n", WEIR_VERSION);
     put_file_name(out, page->name);
     fputs(" \\- ", out);
     put_all(out, page->summary);
@@ -80,15 +81,69 @@ static void put_synopsis(FILE *out, const struct page *page)
     }
 }
 
+/* A paragraph of a description that begins with one of these words is a section of its own in a manual. */
+static const struct {
+    const char *begins, *title;
+} section_paragraphs[] = {
+    {"Exit status: ", "EXIT STATUS"},
+    {"Environment: ", "ENVIRONMENT"},
+};
+enum { SECTION_PARAGRAPHS = sizeof section_paragraphs / sizeof *section_paragraphs };
+
+static size_t paragraph_length(const char *text)
+{
+    const char *end = strstr(text, "\n\n");
+    return end ? (size_t)(end - text) : strlen(text);
+}
+
+/* The paragraph behind, or NULL. */
+static const char *next_paragraph(const char *text)
+{
+    const char *end = strstr(text, "\n\n");
+    return end ? end + 2 : NULL;
+}
+
+static bool begins(const char *text, const char *beginning)
+{
+    return strncmp(text, beginning, strlen(beginning)) == 0;
+}
+
+static bool is_section(const char *paragraph)
+{
+    for (size_t i = 0; i < SECTION_PARAGRAPHS; i++)
+        if (begins(paragraph, section_paragraphs[i].begins))
+            return true;
+    return false;
+}
+
 static void put_description(FILE *out, const char *text)
 {
-    fputs(".SH DESCRIPTION\n", out);
-    while (text && *text) {
-        const char *end = strstr(text, "\n\n");
-        put(out, text, end ? (size_t)(end - text) : strlen(text));
-        fputs(end ? "\n.PP\n" : "\n", out);
-        text = end ? end + 2 : NULL;
+    const char *before = ".SH DESCRIPTION\n";
+    for (; text; text = next_paragraph(text)) {
+        if (is_section(text))
+            continue;
+        fputs(before, out);
+        put(out, text, paragraph_length(text));
+        fputc('\n', out);
+        before = ".PP\n";
     }
+}
+
+/* The paragraph's first word may be put in lower case in the sentence that it stands in, and begins one here. */
+static void put_section_paragraph(FILE *out, const char *text, size_t section)
+{
+    size_t skipped = strlen(section_paragraphs[section].begins);
+    fprintf(out, ".SH %s\n%c", section_paragraphs[section].title, toupper((unsigned char)text[skipped]));
+    put(out, text + skipped + 1, paragraph_length(text) - skipped - 1);
+    fputc('\n', out);
+}
+
+static void put_section_paragraphs(FILE *out, const char *description)
+{
+    for (size_t i = 0; i < SECTION_PARAGRAPHS; i++)
+        for (const char *text = description; text; text = next_paragraph(text))
+            if (begins(text, section_paragraphs[i].begins))
+                put_section_paragraph(out, text, i);
 }
 
 static void put_choices(FILE *out, const weir_option *option)
@@ -137,13 +192,20 @@ static void put_sections(FILE *out, const struct option_section *sections)
     }
 }
 
+/* A full stop is added where the text does not end in dots of its own. */
+static void put_sentence(FILE *out, const char *text)
+{
+    size_t length = strlen(text);
+    put_all(out, text);
+    fputs(length > 0 && text[length - 1] == '.' ? "\n" : ".\n", out);
+}
+
 static void put_entry(FILE *out, const char *name, const char *summary)
 {
     fputs(".TP\n\\fB", out);
     put_all(out, name);
     fputs("\\fR\n", out);
-    put_all(out, summary);
-    fputs(".\n", out);
+    put_sentence(out, summary);
 }
 
 static void put_commands(FILE *out)
@@ -214,6 +276,7 @@ int manual_print(const struct page *page)
     if (page->service)
         put_service(stdout, page->service);
     put_sections(stdout, page->sections);
+    put_section_paragraphs(stdout, page->description);
     put_examples(stdout, page->examples);
     put_see_also(stdout, page);
     return finish_stdout();

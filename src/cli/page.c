@@ -40,9 +40,11 @@ void page_of_program(struct page *page)
         .description =
             "Endpoints are written SCHEME://HOST:PORT, with tcp and udp, and unix:/path or unix:@name; in short "
             "HOST:PORT, :PORT or PORT. Times are 500ms, 3s, 2m, a bare number is seconds; sizes 64k, 1M.\n\n"
-            "What is printed on stdout is data alone; what is said to a person is on stderr. Exit status: 0 done, 1 "
-            "the "
-            "network or the peer failed before a connection stood, 2 wrong usage, 3 timed out, 4 it ended too early.",
+            "What is printed on stdout is data alone; what is said to a person is on stderr.\n\n"
+            "Exit status: 0 done, 1 the network or the peer failed before a connection stood, 2 wrong usage, 3 timed "
+            "out, 4 it ended too early.\n\n"
+            "Environment: WEIR_BACKEND is what loops run on where no --backend says it: uring, epoll, or auto, which "
+            "is uring where the system has it.",
         .examples = program_examples,
         .lists_commands = true,
     };

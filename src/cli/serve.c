@@ -155,7 +155,9 @@ const struct command serve_command = {
         "Endpoints are SCHEME://HOST:PORT with the schemes tcp and udp, unix:/path, unix:@name, or in short "
         "HOST:PORT, :PORT and PORT. Without a host it is this machine alone, on IPv4 and IPv6; * is everybody. "
         "Port 0 lets the system choose. A line an endpoint is printed when it is ready.\n\n"
-        "Without a service it lists the services.",
+        "Without a service it lists the services.\n\n"
+        "Environment: under a service manager NOTIFY_SOCKET is told when everything listens and when it ends, and "
+        "sockets that it hands over (LISTEN_FDS) are used for the endpoints of the same address.",
     .sections = serve_sections,
     .examples = serve_examples,
     .run = run,

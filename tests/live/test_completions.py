@@ -15,6 +15,7 @@ import time
 import pytest
 
 from conftest import environment, run_weir, seconds
+from pages import PAGES
 
 # In place of the program: tells its arguments.
 TELL = "weir() { printf 'got:'; printf '<%s>' \"$@\"; echo :end; }\n"
@@ -24,14 +25,6 @@ SHELLS = ["bash", "zsh", "fish"]
 def need(shell):
     if not shutil.which(shell):
         pytest.skip(f"{shell} is not installed")
-
-
-def pages():
-    """The words of every page: ["ask"], ["serve", "echo"], ..."""
-    text = run_weir("--help").stdout.decode()
-    commands = re.findall(r"^  ([a-z]+) ", text[text.index("\nCommands:\n"):text.index("\nExamples:\n")], re.MULTILINE)
-    services = re.findall(r"^([a-z]+) ", run_weir("serve").stdout.decode(), re.MULTILINE)
-    return [[command] for command in commands] + [["serve", service] for service in services]
 
 
 def options_of(page):
@@ -201,7 +194,7 @@ def listed_by_bash(script, tmp_path):
     # In one assignment list COMP_POINT would be the length of the line before.
     ask = ask.replace('" COMP_POINT', '"; COMP_POINT').replace(' COMP_CWORD', '; COMP_CWORD').replace(
         ' COMP_WORDS', '; COMP_WORDS')
-    lines = "\n".join("list " + " ".join(page) for page in pages())
+    lines = "\n".join("list " + " ".join(page) for page in PAGES)
     result = subprocess.run(["bash", "--norc", "-c", f"source {path}\n{ask}{lines}"], env=environment(), cwd=tmp_path,
                             stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds(30), start_new_session=True)
     assert (result.returncode, result.stderr) == (0, b"")
@@ -211,7 +204,7 @@ def listed_by_bash(script, tmp_path):
 def listed_by_zsh(typist):
     """zsh shows its list when nothing more is typed: so each is waited for, until it has all."""
     typing, lists = typist("zsh"), []
-    for page in pages():
+    for page in PAGES:
         typing.type(f"weir {' '.join(page)} --\t")
         expected = options_of(page)
         typing.wait_until(lambda text, expected=expected: expected <= long_options(text))
@@ -227,9 +220,9 @@ def test_every_option_is_completed(shell, script, typist, tmp_path):
     elif shell == "zsh":
         lists = listed_by_zsh(typist)
     else:
-        lists = fish(script("fish"), tmp_path, *(f"weir {' '.join(page)} --" for page in pages()))
-    assert len(lists) == len(pages())
-    for page, found in zip(pages(), lists):
+        lists = fish(script("fish"), tmp_path, *(f"weir {' '.join(page)} --" for page in PAGES))
+    assert len(lists) == len(PAGES)
+    for page, found in zip(PAGES, lists):
         expected = options_of(page)
         assert "--help" in expected
         assert expected <= found, page
@@ -239,7 +232,7 @@ def test_every_option_is_completed(shell, script, typist, tmp_path):
 @pytest.mark.parametrize("shell", SHELLS)
 def test_every_command_and_service_is_named(weir, shell):
     text = weir("completion", shell).stdout.decode()
-    for *_, name in pages():
+    for *_, name in PAGES:
         assert re.search(rf"\b{name}\b", text)
 
 

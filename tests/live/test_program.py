@@ -1,5 +1,7 @@
 """The program as a person meets it: help, manuals, suggestions, versions, and how serve and run begin and end."""
+import contextlib
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -10,11 +12,10 @@ import time
 
 import pytest
 
-from conftest import Server, environment, group_members, seconds, WEIR
+from conftest import Server, environment, group_members, run_weir, seconds, WEIR
+from pages import COMMANDS, MANUALS, PAGES as WORDS, SERVICES
 
-COMMANDS = ["serve", "run", "ask", "bench", "help"]
-PAGES = [["--help"], *[[c, "--help"] for c in COMMANDS], ["serve", "echo", "--help"], ["help", "serve", "echo"]]
-MANUALS = ["weir", "weir-serve", "weir-serve-echo", "weir-run", "weir-ask", "weir-bench", "weir-help"]
+PAGES = [["--help"], *[[*words, "--help"] for words in WORDS], ["help", "serve", "echo"]]
 
 
 def line(result):
@@ -116,6 +117,27 @@ def test_manual_pages_are_clean(weir, page):
     shown = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z"], input=result.stdout, capture_output=True,
                            timeout=seconds(20))
     assert (shown.returncode, shown.stderr) == (0, b"")
+
+
+def test_every_manual_page_is_built_and_no_other():
+    folder = pathlib.Path(WEIR).resolve().parent / "src/cli/installed"
+    if not folder.is_dir():
+        pytest.skip("the program is not in its build directory")
+    assert {path.stem for path in folder.glob("*.1")} == set(MANUALS)
+
+
+def test_manual_pages_lead_to_each_other(weir):
+    for page in MANUALS:
+        text = weir("help", "--man", page).stdout.decode().replace("\\-", "-")
+        others = set(re.findall(r"\\fB([a-z-]+)\\fR\(1\)", text[text.index(".SH SEE ALSO"):]))
+        assert others == set(MANUALS) - {page}
+
+
+def test_manual_pages_have_sections_of_their_own_for_exit_status_and_environment(weir):
+    for page in ("weir", "weir-ask", "weir-connect", "weir-bench"):
+        text = weir("help", "--man", page).stdout.decode()
+        assert "\n.SH EXIT STATUS\n0 " in text and "Exit status" not in text
+    assert "\n.SH ENVIRONMENT\nWEIR_BACKEND" in weir("help", "--man", "weir").stdout.decode()
 
 
 def test_manual_pages_that_do_not_exist(weir):
@@ -367,22 +389,26 @@ def test_processes_leave_nothing(serve):
 # --- run ---
 
 @pytest.fixture
-def port_8000():
-    """Holds echo's default port, if nobody else does."""
-    with socket.socket() as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            holder.bind(("127.0.0.1", 8000))
-            holder.listen()
-        except OSError:
-            pass
-        yield holder
+def held_ports():
+    """Holds the default ports of all services, where nobody else does."""
+    endpoints = "".join(re.search("^Default endpoints: (.*)$", run_weir("serve", service, "--help").stdout.decode(),
+                                  re.MULTILINE).group(1) + " " for service in SERVICES)
+    ports = [int(port) for port in re.findall(r":(\d+)\b", endpoints)]
+    with contextlib.ExitStack() as holders:
+        for port in ports:
+            holder = holders.enter_context(socket.socket())
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                holder.bind(("127.0.0.1", port))
+                holder.listen()
+        yield ports
 
 
-def test_run_fails_where_no_service_can_start(weir, port_8000):
+def test_run_fails_where_no_service_can_start(weir, held_ports):
     result = weir("run")
     assert result.returncode == 1
     said = result.stderr.decode().splitlines()
+    assert 8000 in held_ports
     assert any("echo is left out: " in row and ":8000" in row and "in use" in row for row in said)
     assert said[-1] == "weir: run: no service could start"
 
