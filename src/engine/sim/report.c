@@ -73,7 +73,7 @@ static void print_summary(const char *scenario, const struct weir__sim_outcome *
            outcome->failed, outcome->cut_short ? " (which is enough)" : "", 1000 * seconds(tally->processor) / seeds,
            seconds(tally->duration) / seeds);
     print_faults(tally->faults);
-    printf("\n");
+    printf(", digest %016" PRIx64 "\n", tally->digest);
 }
 
 /* How to have the same again, with the same faults. */

@@ -93,6 +93,7 @@ static void add_up(struct weir__sim_tally *tally, const weir_sim_result *result,
 {
     tally->seeds++;
     tally->steps += result->steps;
+    tally->digest += result->digest;
     tally->processor += processor;
     tally->duration += result->duration;
     for (int i = 0; i < WEIR_SIM_FAULT_KINDS; i++)
@@ -302,6 +303,7 @@ static void sum_up(struct run *run)
         const struct weir__sim_tally *tally = &run->shared->places[i].tally;
         sum->seeds += tally->seeds;
         sum->steps += tally->steps;
+        sum->digest += tally->digest;
         sum->processor += tally->processor;
         sum->duration += tally->duration;
         for (int fault = 0; fault < WEIR_SIM_FAULT_KINDS; fault++)

@@ -30,6 +30,7 @@ struct weir__sim_failure {
 /* What runs add up to. */
 struct weir__sim_tally {
     uint64_t seeds, steps;
+    uint64_t digest;             /* the sum of those of all runs, in whichever order they were made */
     int64_t processor, duration; /* of real processors, of virtual time; ns */
     uint64_t faults[WEIR_SIM_FAULT_KINDS];
 };
