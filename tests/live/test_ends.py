@@ -14,7 +14,7 @@ from ends_servers import EXEC, RELAY
 LIMIT = seconds(30)
 AT_ONCE = 4  # most of what they do is to wait
 
-# That is looked at which goes by; without it weir need not see the bytes.
+# With this option sessions look at what goes by; without it they need not see the bytes.
 LOOKING = ("--timeout", "1h")
 
 
@@ -40,19 +40,26 @@ def own_endpoint(transport, folder):
     return f"unix:{folder}/own" if transport == "unix" else "tcp://127.0.0.1:0"
 
 
+def weir(transport, *words, options=()):
+    """The program, on each backend in turn."""
+    backend = "epoll" if (transport == "unix") == (options == LOOKING) else "uring"
+    return ["env", f"WEIR_BACKEND={backend}", WEIR, *words]
+
+
 # --- a case, played with a program ---
 
 def dialling(command, options, case, transport, folder):
     """One that connects to the peer."""
     with listen(transport, folder) as listener:
         listener.settimeout(LIMIT)
-        words = [WEIR, command, *options, *case.options, endpoint(transport, listener.getsockname())]
+        words = weir(transport, command, *options, *case.options, endpoint(transport, listener.getsockname()),
+                     options=options)
         return play_pipes(case, words, lambda process: listener.accept()[0], LIMIT, folder)
 
 
 def listening(options, case, transport, folder):
     """One that the peer connects to, once it has said where it listens."""
-    words = [WEIR, "listen", *options, *case.options, own_endpoint(transport, folder)]
+    words = weir(transport, "listen", *options, *case.options, own_endpoint(transport, folder), options=options)
     return play_pipes(case, words, lambda process: dial_what_it_says(process, transport), LIMIT, folder)
 
 
@@ -63,13 +70,13 @@ def relaying(case, transport, folder):
         to = listener.getsockname()
         if not case.peer:
             listener.close()
-        return play_relayed(case, [WEIR, "relay", own_endpoint(transport, folder), endpoint(transport, to)],
+        return play_relayed(case, weir(transport, "relay", own_endpoint(transport, folder), endpoint(transport, to)),
                             lambda process: dial_what_it_says(process, transport), lambda: listener.accept()[0], LIMIT)
 
 
 def serving(case, transport, folder):
     """One that serves a client by a program."""
-    words = [WEIR, "serve", "exec", own_endpoint(transport, folder), "--", "sh", f"{folder}/program"]
+    words = weir(transport, "serve", "exec", own_endpoint(transport, folder), "--", "sh", f"{folder}/program")
     return play_served(case, words, lambda process: dial_what_it_says(process, transport), LIMIT, folder)
 
 
