@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "listen_all.h"
+#include "listen_datagrams.h"
 
 #define AT(member) offsetof(struct listening, member)
 
@@ -114,6 +115,8 @@ static int read_words(struct listening *listening, const weir_arguments *words)
         return -1;
     if (listening->all && listen_all_check(listening) < 0)
         return -1;
+    if (listening->dialling.endpoint.datagram && listen_datagrams_check(listening) < 0)
+        return -1;
     return session_check(&listening->session, "listen");
 }
 
@@ -156,13 +159,11 @@ static int serve_in_turn(struct listening *listening)
     return listening_run(listening);
 }
 
-/* Who was to stay was told to go; the others had a client, or ended too early. */
-static int status_of(const struct listening *listening)
+/* Who was to stay was told to go, which is no early end. */
+int listening_unheard(const struct listening *listening)
 {
     if (listening->keep)
         return STATUS_DONE;
-    if (listening->heard)
-        return listening->status;
     weir_fail(WEIR_ERROR_CLOSED, ECANCELED, "listen", listening->dialling.endpoint.text,
               "ended by a signal before anybody came");
     return failed();
@@ -170,14 +171,20 @@ static int status_of(const struct listening *listening)
 
 static int listen_in_turn(struct listening *listening)
 {
-    return serve_in_turn(listening) < 0 ? failed() : status_of(listening);
+    if (serve_in_turn(listening) < 0)
+        return failed();
+    if (!listening->heard)
+        return listening_unheard(listening);
+    return listening->keep ? STATUS_DONE : listening->status;
 }
 
 static int listen_and_talk(struct listening *listening)
 {
     if (listening->session.hex && !(listening->recorder = recorder_open(listening->session.hex)))
         return failed();
-    int status = listening->all ? listen_all(listening) : listen_in_turn(listening);
+    int status = listening->all                          ? listen_all(listening)
+                 : listening->dialling.endpoint.datagram ? listen_datagrams(listening)
+                                                         : listen_in_turn(listening);
     weir_server_free(listening->listener);
     if (recorder_close(listening->recorder) < 0 && status == STATUS_DONE)
         status = failed();
@@ -214,6 +221,8 @@ static const char *const examples[] = {
     "gathers the lines of everybody who connects",
     "weir listen --prompt '> ' unix:/tmp/talk.socket",
     "a line to the client, its answer, and again",
+    "weir listen -u 9999",
+    "prints the datagrams of everybody",
     NULL,
 };
 
@@ -230,6 +239,8 @@ const struct command listen_command = {
         "all who are there; it is read once the first has come. Who takes no more of it is waited for, for a second; "
         "then lines for him are dropped, counted and told. The end of stdin is passed on to all, except that of an "
         "empty one such as /dev/null; a client that has ended its side goes on hearing, unless stdin has ended.\n\n"
+        "Datagrams are heard of everybody; what stdin has goes to whoever was heard last, each piece read a datagram. "
+        "There is no end but a signal or --timeout.\n\n"
         "Without a host it is this machine alone; '*' is everybody, --allow some. Port 0 lets the system choose; the "
         "line on stderr says which. SIGTERM and Ctrl-C end it.\n\n"
         "Exit status: 0 done, also when the reader of stdout went away, and with -k or --all after a signal; 1 it "

@@ -18,6 +18,9 @@ struct listening {
     int status; /* the exit status of the last session */
 };
 
+/* The exit status where a signal came and nobody else did. */
+int listening_unheard(const struct listening *listening);
+
 /* Runs the server, which has its endpoint, until a signal or until it was stopped. 0 or -1. */
 int listening_run(const struct listening *listening);
 

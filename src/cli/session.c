@@ -51,7 +51,8 @@ void session_settle(struct session *session, int status)
         return;
     session->settled = true;
     session->status = status;
-    weir_set_deadline(session->conn, WEIR_READ_WRITE, WEIR_NOW);
+    if (session->conn)
+        weir_set_deadline(session->conn, WEIR_READ_WRITE, WEIR_NOW);
 }
 
 void session_fail(struct session *session)
@@ -77,6 +78,10 @@ static int note(struct session *session, int direction, const char *data, size_t
 
 int session_send(struct session *session, const char *data, size_t size)
 {
+    if (session->answer) {
+        int sent = session->answer(session, data, size);
+        return sent > 0 ? note(session, SESSION_SENT, data, size) : sent;
+    }
     if (session->datagram) {
         if (weir_send(session->conn, data, size) < 0)
             return -1;
@@ -129,7 +134,8 @@ static int64_t deadline(const struct session *session)
 static void set_deadline(struct session *session)
 {
     session->waits_until = deadline(session);
-    weir_set_deadline(session->conn, WEIR_READ, session->waits_until);
+    if (session->conn)
+        weir_set_deadline(session->conn, WEIR_READ, session->waits_until);
 }
 
 void session_sent_all(struct session *session)

@@ -33,8 +33,10 @@ struct session {
     const struct dialling *dialling; /* says steps; NULL: nothing is said */
     const char *command;
     char peer[400];
-    weir_conn *conn;
+    weir_conn *conn; /* NULL: there is `answer` in its place */
     bool datagram;
+    /* Sends a datagram to whoever it is for: 1, 0 if it could not be sent, which was told, or -1: no more can be. */
+    int (*answer)(struct session *session, const char *data, size_t size);
     struct recorder *recorder; /* NULL without --hex */
     struct digest *digest;     /* NULL without --sha256 */
 

@@ -1,16 +1,19 @@
 """weir listen: one client or one after the other, both directions to their own ends, and an exit status for every end."""
+import hashlib
 import json
 import os
+import pty
 import select
 import shutil
 import signal
 import socket
 import subprocess
+import threading
 
 import pytest
 
 from conftest import Server, environment, group_members, seconds
-from talk import pattern, read_exactly, read_to_end, reset
+from talk import eventually, pattern, read_exactly, read_to_end, reset
 
 
 @pytest.fixture
@@ -336,3 +339,159 @@ def test_stdin_may_be_closed(listen, tmp_path):
         client.shutdown(socket.SHUT_WR)
         assert client.recv(1) == b""
     assert end(listener)[0] == b"heard"
+
+
+# --- datagrams ---
+
+def udp_peer(listener):
+    """A socket that talks to a listener from an address of its own."""
+    peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    peer.settimeout(seconds(10))
+    peer.connect(listener.address("udp://"))
+    return peer
+
+
+def test_datagrams_of_three_peers_and_stdin_to_the_last(listen):
+    listener = listen("-u", "127.0.0.1:0", stdin=subprocess.PIPE)
+    with udp_peer(listener) as first, udp_peer(listener) as second, udp_peer(listener) as third:
+        for peer, text in ((first, b"first"), (second, b"second"), (third, b"third")):
+            peer.send(text)
+            assert heard(listener, len(text)) == text
+        write(listener, b"to the third")
+        assert third.recv(100) == b"to the third"
+        first.send(b"first again")
+        assert heard(listener, 11) == b"first again"
+        write(listener, b"to the first")
+        assert first.recv(100) == b"to the first"
+        second.send(b"x" * 20000)
+        assert heard(listener, 20000) == b"x" * 20000
+    listener.stop()
+
+
+def test_datagrams_without_stdin(listen):
+    """/dev/null is no reason to end."""
+    listener = listen("udp://127.0.0.1:0")
+    with udp_peer(listener) as peer:
+        for _ in range(3):
+            peer.send(b"datagram")
+            assert heard(listener, 8) == b"datagram"
+    listener.stop()
+
+
+def test_what_stdin_has_waits_for_somebody(listen):
+    listener = listen("udp://127.0.0.1:0", input=b"waits")
+    with udp_peer(listener) as peer:
+        peer.send(b"here")
+        assert peer.recv(100) == b"waits"
+    listener.stop()
+
+
+def test_local_datagrams(listen, tmp_path):
+    listener = listen("-u", "-U", tmp_path / "socket", stdin=subprocess.PIPE, quiet=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as peer:
+        peer.settimeout(seconds(10))
+        peer.sendto(b"nameless", str(tmp_path / "socket"))
+        assert heard(listener, 8) == b"nameless"
+        peer.bind(str(tmp_path / "peer"))
+        peer.sendto(b"named", str(tmp_path / "socket"))
+        assert heard(listener, 5) == b"named"
+        write(listener, b"answer")
+        assert peer.recv(100) == b"answer"
+    write(listener, b"lost")
+    listener.wait_for_text("connection refused")
+    listener.stop()
+
+
+def test_datagrams_are_recorded_and_summed_up(listen, tmp_path):
+    listener = listen("udp://127.0.0.1:0", "--summary", "--sha256", "--hex", tmp_path / "record", "-C", input=b"a\n")
+    with udp_peer(listener) as peer:
+        peer.send(b"one")
+        assert peer.recv(100) == b"a\r\n"
+        peer.send(b"two")
+        assert heard(listener, 6) == b"onetwo"
+        name = "udp://{}:{}".format(*peer.getsockname())
+    listener.signal(signal.SIGTERM)
+    _, said = end(listener)
+    summary = json.loads(said[0])
+    assert (summary["sent"], summary["received"], summary["status"], summary["peer"]) == (3, 6, 0, name)
+    assert summary["received_sha256"] == hashlib.sha256(b"onetwo").hexdigest()
+    assert len((tmp_path / "record").read_text().splitlines()) == 3
+
+
+def test_silence_ends_datagrams_where_asked(listen):
+    listener = listen("--timeout", "200ms", "udp://127.0.0.1:0")
+    with udp_peer(listener) as peer:
+        peer.send(b"x")
+        printed, said = end(listener, 3)
+    assert printed == b"x" and "no byte in either direction for too long" in said[0]
+
+
+def test_datagrams_end_with_the_reader_of_stdout(listen):
+    listener = listen("udp://127.0.0.1:0")
+    listener.process.stdout.close()
+    with udp_peer(listener) as peer:
+        peer.send(b"x")
+        assert listener.wait() == 0
+    assert len(listener.text.splitlines()) == 1
+
+
+def test_many_datagrams_are_printed_in_their_order(listen):
+    """By a Unix socket, which loses none, to a reader who begins when more has come than the pipe holds."""
+    listener = listen(f"unix:@weir-listen-{os.getpid()}?type=datagram", stdin=subprocess.PIPE)
+    datagrams = [b"%05d\n" % number for number in range(20000)]
+    sent = []
+
+    def send():
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as peer:
+            peer.settimeout(seconds(20))
+            peer.connect(f"\0weir-listen-{os.getpid()}")
+            for datagram in datagrams:
+                peer.send(datagram)
+                sent.append(datagram)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    eventually(lambda: len(sent) > 12000)
+    assert heard(listener, 6 * len(datagrams)) == b"".join(datagrams)
+    sender.join(seconds(20))
+    listener.stop()
+
+
+def test_no_prompt_for_datagrams(weir):
+    result = weir("listen", "--prompt", "?", "udp://127.0.0.1:0")
+    assert result.returncode == 2 and b"--prompt is for streams" in result.stderr
+
+
+# --- on a terminal ---
+
+def test_by_hand(listen):
+    """What is typed goes to the client line by line; Ctrl-D ends one's own side, and the client's end is the end."""
+    control, terminal = pty.openpty()
+    try:
+        listener = listen("tcp://127.0.0.1:0", stdin=terminal, stdout=terminal)
+        with listener.connect() as client:
+            for line in (b"first\n", b"second\n"):
+                os.write(control, line)
+                assert read_exactly(client, len(line)) == line
+            client.sendall(b"shown\n")
+            shown = b""
+            while b"shown" not in shown:
+                assert select.select([control], [], [], seconds(10))[0], shown
+                shown += os.read(control, 1000)
+            os.write(control, b"\x04")
+            assert client.recv(1) == b""
+        assert listener.wait() == 0
+    finally:
+        os.close(control)
+        os.close(terminal)
+
+
+def test_by_hand_the_end_of_the_client_is_the_end(listen):
+    control, terminal = pty.openpty()
+    try:
+        listener = listen("tcp://127.0.0.1:0", stdin=terminal)
+        listener.connect().close()
+        assert end(listener) == (b"", [])
+    finally:
+        os.close(control)
+        os.close(terminal)
