@@ -19,6 +19,10 @@ enum { CLIENTS_A_TURN = 64 };
 #define SHORTEST_PAUSE WEIR_MS(10)
 #define LONGEST_PAUSE  WEIR_S(1)
 
+/* A successor looks after so long, and after twice as long, and so on. */
+#define FIRST_LOOK WEIR_MS(250)
+#define LAST_LOOK  WEIR_S(4)
+
 static void pause_gate(struct weir__gate *gate, int64_t resume_at)
 {
     gate->resume_at = resume_at;
@@ -221,10 +225,23 @@ static enum taken take_queue(struct weir__gate *gate)
 static void start(struct weir__gate *gate)
 {
     gate->state = WEIR__GATE_ACCEPTING;
+    gate->look_at = gate->look_pause ? weir__now() + gate->look_pause : WEIR_FOREVER;
     if (weir__acceptor_start(&gate->acceptor) == 0)
         return;
     gate->state = WEIR__GATE_IDLE;
     pause_for_resources(gate, errno);
+}
+
+/*
+ * The kernel takes a ring down some time after its process has ended. An accept of its own that waits there until then is woken
+ * by the next client, in place of its successor's on the same socket, and that client stays in the queue, unless somebody looks.
+ */
+static void look_again(struct weir__gate *gate)
+{
+    if (gate->state != WEIR__GATE_ACCEPTING || weir__now() < gate->look_at)
+        return;
+    gate->look_pause = gate->look_pause < LAST_LOOK ? gate->look_pause * 2 : 0;
+    pause_gate(gate, weir__now());
 }
 
 static bool may_go_on(struct weir__gate *gate)
@@ -313,6 +330,7 @@ bool weir__gate_close(struct weir__gate *gate)
 
 void weir__gate_work(struct weir__gate *gate)
 {
+    look_again(gate);
     if (!may_go_on(gate))
         return;
     unpause(gate);
@@ -324,6 +342,8 @@ void weir__gate_work(struct weir__gate *gate)
 
 int64_t weir__gate_due(const struct weir__gate *gate)
 {
+    if (gate->state == WEIR__GATE_ACCEPTING)
+        return gate->look_at;
     return gate->paused && gate->state == WEIR__GATE_IDLE ? gate->resume_at : WEIR_FOREVER;
 }
 
@@ -338,5 +358,7 @@ void weir__gate_init(struct weir__gate *gate, struct weir__worker *worker, struc
         .place = place,
         .resume_at = WEIR_FOREVER,
         .backoff = SHORTEST_PAUSE,
+        .look_at = WEIR_FOREVER,
+        .look_pause = server->successor ? FIRST_LOOK : 0,
     };
 }

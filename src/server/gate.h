@@ -21,6 +21,8 @@ struct weir__gate {
     int64_t resume_at;   /* of a pause for want of resources; else WEIR_FOREVER */
     int64_t connections; /* the server's when it paused: fewer mean that one has ended, and its descriptor is free */
     int64_t backoff;     /* of the next such pause */
+    int64_t look_at;     /* when a successor's gate looks whether somebody waits whom it was not told of */
+    int64_t look_pause;  /* before that; 0: it does not, or no more */
     int left_to_drain;   /* how many more clients of the queue are served once the server stops */
     int *held;           /* clients that came in after the limit was reached, oldest first */
     size_t held_count, held_room;

@@ -62,6 +62,7 @@ struct weir_server {
     size_t worker_count;
     size_t workers_wanted;           /* by whoever starts several processes; 0: as the options say */
     size_t first_socket;             /* of its places' sockets: a process of several takes a slice */
+    bool successor;                  /* of a process that died, with the same sockets */
     struct weir__counters *counters; /* a worker's each; in a supervising parent, those of all processes */
     size_t counter_count;
     void *mapping; /* where they lie if other processes share them; NULL: they are allocated */

@@ -76,10 +76,11 @@ static int share(const struct weir__run *run, size_t processes)
 }
 
 /* A child keeps its slice of everything; files of Unix sockets stay the parent's to remove. */
-static void take_slice(weir_server *server, size_t index)
+static void take_slice(weir_server *server, size_t index, bool successor)
 {
     size_t first = index * server->workers_wanted;
     server->first_socket = first;
+    server->successor = successor;
     server->counters += first;
     server->counter_count = server->workers_wanted;
     for (size_t i = 0; i < server->place_count; i++)
@@ -101,11 +102,12 @@ static void forget_active(const struct weir__run *run, size_t index)
 static int run_child(struct family *family, size_t index, pid_t parent)
 {
     struct weir__run run = *family->run;
+    bool successor = family->ready[1] < 0; /* the parent no longer waits for the first of them */
     weir_signals_free(family->signals);
     weir__close_quietly(family->ready[0]);
     if (family->ready[1] >= 0 && run.options.ready_fd > 2)
         weir__close_quietly(run.options.ready_fd); /* the parent's to tell, and its end is news to somebody */
-    if (index > 0 || family->ready[1] < 0)
+    if (index > 0 || successor)
         weir__backend_tell_no_fallback(); /* the first of them has told */
     run.supervised = true;
     run.ready_pipe = family->ready[1];
@@ -114,7 +116,7 @@ static int run_child(struct family *family, size_t index, pid_t parent)
     if (weir__system()->getppid() != parent)
         return weir_fail(WEIR_ERROR_SYSTEM, ESRCH, "start", "", "the parent has ended");
     for (size_t i = 0; i < run.count; i++)
-        take_slice(run.servers[i], index);
+        take_slice(run.servers[i], index, successor);
     return weir__run_process(&run);
 }
 
