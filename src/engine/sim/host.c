@@ -266,11 +266,12 @@ static void ended(struct weir__sim_program *program, int result)
     }
     /* One that was told to stop while a fault kept it from starting has stopped. */
     bool forgiven = program->service && program->told && excused();
+    const char *sentence = weir_error()->sentence, *before = *sentence ? ": " : "";
     if (early)
-        weir__sim_fail("%s/%s ended before it was told to, with %d: %s", program->host->name, program->name, result,
-                       weir_error()->sentence);
+        weir__sim_fail("%s/%s ended before it was told to, with %d%s%s", program->host->name, program->name, result,
+                       before, sentence);
     else if (result != 0 && !forgiven)
-        weir__sim_fail("%s/%s ended with %d: %s", program->host->name, program->name, result, weir_error()->sentence);
+        weir__sim_fail("%s/%s ended with %d%s%s", program->host->name, program->name, result, before, sentence);
     if (program->service)
         service_gone();
     else
