@@ -130,6 +130,8 @@ static int serve(struct relay_settings *settings)
     weir_server_options options = settings->server;
     options.name = "relay";
     halve_connections(&options);
+    if (settings->from.datagram && settings->from.scheme == WEIR_SCHEME_UNIX && !options.workers)
+        options.workers = 1; /* several would take from one socket, and mix up the order */
     weir_server *server = weir_server_new(&options);
     int result = server ? add(server, settings) : -1;
     if (result == 0)

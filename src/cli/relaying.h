@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <weir/weir.h>
 
-struct sessions;
+struct relay_sessions;
 
 /* What a relay has counted; in memory that several processes may share. */
 struct relay_counters {
@@ -28,9 +28,9 @@ struct relay {
     int64_t session_timeout;      /* a session of datagrams ends when nothing has come either way for so long */
     int64_t most_sessions;        /* at once */
     struct relay_counters *counters;
-    struct sessions *sessions;   /* relay_sessions_new's; NULL for streams */
-    _Atomic int64_t next_line;   /* when the next complaint may be written */
-    _Atomic uint64_t more_lines; /* those that were not */
+    struct relay_sessions *sessions; /* relay_sessions_new's; NULL for streams */
+    _Atomic int64_t next_line;       /* when the next complaint may be written */
+    _Atomic uint64_t more_lines;     /* those that were not */
 };
 
 /* The handlers of the server; `arg` is the relay. */
@@ -38,8 +38,8 @@ void relay_stream(weir_conn *client, void *arg);
 void relay_datagram(const weir_datagram *datagram, void *arg);
 
 /* The table of sessions. NULL with ENOMEM. Freed when the server has ended. */
-struct sessions *relay_sessions_new(void);
-void relay_sessions_free(struct sessions *sessions);
+struct relay_sessions *relay_sessions_new(void);
+void relay_sessions_free(struct relay_sessions *sessions);
 
 /* Connects to the other end, on behalf of somebody. NULL, counted and complained of. */
 weir_conn *relay_connect(struct relay *relay, const char *whose);
