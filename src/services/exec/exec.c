@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,6 +125,18 @@ static void converse_in_thread(struct visit *visit)
     weir_abort(visit->conn);
 }
 
+/*
+ * Workers block all signals. But where SIGCHLD is blocked in the thread that starts a program the kernel cannot ignore it, as
+ * nobody here handles it: the end of each program would wake the main thread for nothing.
+ */
+static void let_ends_be_ignored(void)
+{
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGCHLD);
+    pthread_sigmask(SIG_UNBLOCK, &ends, NULL);
+}
+
 static void serve(weir_conn *conn, void *arg)
 {
     const struct exec *exec = arg;
@@ -133,6 +146,7 @@ static void serve(weir_conn *conn, void *arg)
         weir_abort(conn);
         return;
     }
+    let_ends_be_ignored();
     if (exec_is_cut(conn)) /* while it waited */
         exec_slots_give(exec->slots);
     else if (weir_self())
