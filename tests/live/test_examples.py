@@ -1,0 +1,370 @@
+"""
+Every example of every --help and every manual page is run, and does what it says. They are read from the program: one that
+this cannot run fails. Each plays on a stage with a network of its own, where the ports are free and example.org is this
+machine; only /tmp/ is another folder, and bench runs for a moment.
+"""
+import contextlib
+import json
+import os
+import re
+import resource
+import select
+import shlex
+import shutil
+import signal
+import subprocess
+import time
+import xml.etree.ElementTree
+
+import pytest
+
+from conftest import READY, WEIR, environment, group_members, run_weir, seconds
+from pages import MANUALS, PAGES, examples_in_manual, examples_of
+from stage import Stage
+
+LINES = sorted({line for words in [[], *PAGES] for line in examples_of(words)})
+FILE = b"".join(b"line %d of a file\n" % i for i in range(2000))
+
+
+def networks_of(line):
+    return re.findall(r"--(?:allow|deny) (\S+/\d+)", line)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    text = "\n".join(LINES)
+    stage = Stage(set(re.findall(r"[\w.-]*\bexample\.(?:org|com|net)\b", text)), set(networks_of(text)),
+                  tmp_path_factory.mktemp("stage"))
+    yield stage
+    stage.close()
+
+
+class Running:
+    """A command line that runs: what it has printed so far, and its end."""
+
+    def __init__(self, stage, line, folder, shell=("bash", "-c")):
+        env = environment({"PATH": f"{folder}/bin:{os.environ['PATH']}", "HOME": str(folder)})
+        wrapper = [word if not word.startswith("--wd=") else f"--wd={folder}" for word in stage.wrapper]
+        self.line, self.printed, self.said = line, b"", b""
+        self.process = subprocess.Popen([*wrapper, *shell, line], env=env, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+
+    def read_until(self, condition, timeout=30):
+        """Reads what it prints until a condition holds, or it has ended. Returns whether it holds."""
+        end = time.monotonic() + seconds(timeout)
+        pipes = [self.process.stdout, self.process.stderr]
+        while pipes and not condition():
+            assert time.monotonic() < end, f"{self.line}\nprinted {self.printed!r}\nsaid {self.said.decode()}"
+            for pipe in select.select(pipes, [], [], 0.2)[0]:
+                data = os.read(pipe.fileno(), 65536)
+                if not data:
+                    pipes.remove(pipe)
+                elif pipe is self.process.stdout:
+                    self.printed += data
+                else:
+                    self.said += data
+        return condition()
+
+    @property
+    def endpoints(self):
+        return [match.group(2) for match in READY.finditer(self.said.decode())]
+
+    def wait_until_ready(self):
+        """Until it has said where it listens, all of that: the lines come at once."""
+        assert self.read_until(lambda: self.endpoints and self.said.endswith(b"\n")), self.said.decode()
+
+    def send(self, data):
+        """Gives it data on its stdin, and the end of that."""
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(data)
+            self.process.stdin.close()
+
+    def end(self, status=0):
+        """Waits for its end, which is to be a good one. Returns what it printed on stdout."""
+        self.read_until(lambda: False)
+        ended = self.process.wait(seconds(30))
+        assert ended == status, f"{self.line}\nexits {ended}: {self.said.decode()}"
+        assert not group_members(self.process.pid), f"{self.line}\nleft a process"
+        return self.printed
+
+    def terminate(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.end()
+
+    def kill(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+
+
+class Play:
+    """What an example needs around it: files, servers and clients, on the stage."""
+
+    def __init__(self, stage, folder):
+        self.stage, self.folder, self.runs = stage, folder, []
+        (folder / "bin").mkdir()
+        os.symlink(os.path.abspath(WEIR), folder / "bin" / "weir")
+        (folder / "FILE").write_bytes(FILE)
+
+    def start(self, line, **options):
+        run = Running(self.stage, line, self.folder, **options)
+        self.runs.append(run)
+        return run
+
+    def finish(self, line, data=b"", **options):
+        """Runs a line to its end. Returns what it printed."""
+        run = self.start(line, **options)
+        run.send(data)
+        return run.end()
+
+    def serve(self, line):
+        """Starts a line that serves, in place of the shell, so that it gets the signals."""
+        run = self.start(f"exec {line}")
+        run.wait_until_ready()
+        return run
+
+    def echo(self, *endpoints):
+        return self.serve("weir serve echo " + " ".join(f"'{endpoint}'" for endpoint in endpoints))
+
+    def ask(self, endpoint, data):
+        """What a server answers to data and their end."""
+        return self.finish(f"weir connect '{endpoint}'", data)
+
+    def kept(self, name):
+        return (self.folder / name).read_bytes()
+
+    def close(self):
+        for run in reversed(self.runs):
+            run.kill()
+
+
+@pytest.fixture
+def play(stage, tmp_path):
+    play = Play(stage, tmp_path)
+    yield play
+    play.close()
+
+
+class Line:
+    """A command line taken apart."""
+
+    def __init__(self, text):
+        lexer = shlex.shlex(text, posix=True, punctuation_chars="<>|;()")
+        lexer.whitespace_split = True
+        words = list(lexer)
+        words = words[words.index("weir") + 1:]
+        self.text, self.command = text, words[0]
+        self.page = words[:2] if words[:2] in PAGES else words[:1]
+        self.operands, self.options, self.files, self.program = [], {}, {}, []
+        takes = set(re.findall(r"(?<=[ ,])(-\w|--[a-z0-9-]+)(?=(?:, --\S+)? [A-Z])", run_weir(
+            *self.page, "--help").stdout.decode().partition("\nExamples:")[0]))
+        self.read(words[len(self.page):], takes)
+
+    def read(self, words, takes):
+        words = iter(words)
+        for word in words:
+            if word in ("<", ">", ">>"):
+                self.files[word[0]] = next(words)
+            elif word == "--":
+                self.program = list(words)
+            elif word.startswith("-"):
+                self.options[word] = next(words) if word in takes else True
+            else:
+                self.operands.append(word)
+
+    def endpoint(self, index=0):
+        """An endpoint among the operands, whichever way it is written; where -u or -U is given, as a whole one."""
+        first, second = (self.operands[index:] + ["", ""])[:2]
+        if self.command in ("ask", "connect") and not re.search("[:/]", first) and second.isdigit():
+            first = f"{first}:{second}"
+        if "-u" in self.options:
+            first = f"udp://{first}"
+        return first
+
+    def texts(self):
+        """The operands of ask behind the endpoint."""
+        return self.operands[2 if self.endpoint() != self.operands[0] and self.operands[1].isdigit() else 1:]
+
+
+def for_everybody(endpoint):
+    """Where to listen so that a client that names this endpoint comes there."""
+    scheme, _, rest = endpoint.rpartition("://")
+    if endpoint.startswith("unix:"):
+        return endpoint
+    return f"{scheme or 'tcp'}://*:{rest.rpartition(':')[2]}"
+
+
+def reached_at(endpoint, line):
+    """Where a client reaches a server that listens there: from where it is let in."""
+    if endpoint.startswith("unix:") or "*" not in endpoint and "[::]" not in endpoint and "0.0.0.0" not in endpoint:
+        return endpoint
+    networks = networks_of(line)
+    host = networks[0].partition("/")[0].rpartition(".")[0] + ".7" if networks else "127.0.0.1"
+    return f"{endpoint.partition('://')[0]}://{host}:{endpoint.rpartition(':')[2]}"
+
+
+# --- one for each command ---
+
+
+def run_ask(play, line):
+    play.echo(for_everybody(line.endpoint()))
+    answer = play.finish(line.text)
+    if line.texts():
+        assert answer == " ".join(line.texts()).encode() + (b"\n" if "--line" in line.options else b"")
+    else:
+        assert answer == FILE
+
+
+def run_connect(play, line):
+    play.echo(for_everybody(line.endpoint()))
+    printed = play.finish(line.text, b"hello\n\n" if "--prompt" in line.options else b"hello\n")
+    if ">" in line.files:
+        printed = play.kept(line.files[">"])
+    expected = FILE if "<" in line.files else b"hello\n"
+    assert printed.rstrip(b"\n") == expected.replace(b"\n", b"\r\n" if "-C" in line.options else b"\n").rstrip(b"\n")
+
+
+def run_bench(play, line):
+    connections = int(line.options.get("--connections", 64))
+    if connections + 100 > resource.getrlimit(resource.RLIMIT_NOFILE)[1]:
+        pytest.skip(f"this machine grants no {connections} descriptors")
+    play.echo(for_everybody(line.endpoint()))
+    printed = play.finish(f"{line.text} --duration 200ms")
+    if "--json" in line.options:
+        assert json.loads(printed)["messages"] > 0
+    else:
+        assert re.search(rb"errors +0\n", printed)
+    if "--plot" in line.options:
+        assert xml.etree.ElementTree.fromstring(play.kept(line.options["--plot"])).tag.endswith("svg")
+
+
+def run_listen(play, line):
+    listening = play.serve(line.text)
+    endpoint = reached_at(listening.endpoints[0], line.text)
+    if "--prompt" in line.options:
+        client = play.start(f"weir connect '{endpoint}'")
+        listening.send(b"hello\n\n")
+        assert client.read_until(lambda: client.printed.startswith(b"hello\n"))
+        listening.end()
+        client.send(b"")
+        client.end()
+        return
+    listening.send(b"")
+    heard = play.ask(endpoint, b"hello\n")
+    assert heard == (FILE if line.files.get("<") == "FILE" else b"")
+    if "-k" in line.options or "--all" in line.options:
+        assert play.ask(endpoint, b"again\n") == b""
+        printed, expected = listening.terminate(), b"hello\nagain\n"
+    else:
+        printed, expected = listening.end(), b"hello\n"
+    assert (play.kept(line.files[">"]) if ">" in line.files else printed) == expected
+    if "--hex" in line.options:
+        assert b"hello" in play.kept(line.options["--hex"])
+
+
+def run_relay(play, line):
+    play.echo(for_everybody(line.endpoint(1)))
+    # A session of datagrams has no end that could be waited for.
+    relay = play.serve(f"{line.text} --drain-timeout 200ms" if line.endpoint().startswith("udp") else line.text)
+    assert play.ask(reached_at(relay.endpoints[0], line.text), b"hello\n") == b"hello\n"
+    relay.terminate()
+
+
+def run_help(play, line):
+    assert play.finish(line.text) == run_weir(*line.operands, "--help").stdout
+
+
+def run_completion(play, line):
+    shell = next(word for word in ("bash", "zsh", "fish") if word in line.text)
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed")
+    before = "autoload -Uz compinit; compinit -D -u; " if shell == "zsh" else ""
+    loaded = {"bash": "complete -p weir", "zsh": "print $_comps[weir]", "fish": 'complete -C "weir as"'}[shell]
+    assert re.search(b"_weir|^ask\t", play.finish(f"{before}{line.text}\n{loaded}", shell=(shell, "-c")))
+
+
+def run_run(play, line):
+    serving = play.serve(line.text)
+    tries = re.compile(r"^weir: try: (.*)\n", re.MULTILINE)
+    services = {row.split()[1] for row in serving.said.decode().splitlines() if " on " in row}
+    assert serving.read_until(lambda: len(tries.findall(serving.said.decode())) == len(services))
+    for tried in tries.findall(serving.said.decode()):
+        play.finish(tried)
+    serving.terminate()
+
+
+def run_serve(play, line):
+    if len(line.page) == 1 or "--help" in line.options:
+        assert play.finish(line.text)
+        return
+    serving = play.serve(line.text)
+    endpoints = [reached_at(endpoint, line.text) for endpoint in serving.endpoints]
+    assert line.page[1] in CHECKS, f"nothing here checks {line.page[1]}: add to CHECKS"
+    CHECKS[line.page[1]](play, line, serving, endpoints)
+    serving.terminate()
+
+
+def check_echo(play, line, _, endpoints):
+    for endpoint in endpoints:
+        assert play.ask(endpoint, b"hello\n") == line.options.get("--prefix", "").encode() + b"hello\n"
+
+
+def check_print(play, line, serving, endpoints):
+    for number, endpoint in enumerate(endpoints):
+        text = b"hello %d\n" % number
+        assert play.ask(endpoint, text) == b""
+        if ">" in line.files:
+            assert serving.read_until(lambda: text in play.kept(line.files[">"]))
+        else:
+            assert serving.read_until(lambda: text in serving.printed)
+
+
+def check_exec(play, line, _, endpoints):
+    """The program does for the client what it does for us."""
+    text = b"some\nlines\nfrom me\n"
+    for endpoint in endpoints:
+        host = endpoint.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+        env = environment({"TCPREMOTEIP": host})
+        here = subprocess.run(line.program, input=text, env=env, capture_output=True, timeout=seconds(20)).stdout
+        there = play.ask(endpoint, text)
+        # What tells the time tells another.
+        assert there == here or re.sub(rb"\d", b"0", there) == re.sub(rb"\d", b"0", here)
+
+
+CHECKS = {"echo": check_echo, "exec": check_exec, "print": check_print}
+RUNNERS = {
+    "ask": run_ask,
+    "bench": run_bench,
+    "completion": run_completion,
+    "connect": run_connect,
+    "help": run_help,
+    "listen": run_listen,
+    "relay": run_relay,
+    "run": run_run,
+    "serve": run_serve,
+}
+
+
+# --- all of them ---
+
+
+@pytest.mark.parametrize("text", LINES)
+def test_the_example_does_what_it_says(play, text):
+    line = Line(text.replace("/tmp/", f"{play.folder}/"))
+    assert line.command in RUNNERS, f"nothing here runs the examples of {line.command}: add to RUNNERS"
+    RUNNERS[line.command](play, line)
+
+
+def test_every_page_has_examples():
+    for words in [[], *PAGES]:
+        assert examples_of(words), words
+
+
+def test_manual_pages_have_the_examples_of_help():
+    shown = [line for page in MANUALS for line in examples_in_manual(page)]
+    assert sorted(set(shown)) == LINES
+    for words, page in zip([[], *PAGES], MANUALS):
+        assert examples_in_manual(page) == examples_of(words)
