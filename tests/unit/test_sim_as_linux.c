@@ -248,6 +248,24 @@ static void tcp_counts(void)
     counts(ends);
 }
 
+/* Two of the same ends to the same other end there cannot be. */
+static void the_same_two_ends(void)
+{
+    int listener = listening(), port = port_of(listener), first = new_tcp(), second = new_tcp();
+    set(first, SOL_SOCKET, SO_REUSEADDR, 1);
+    set(second, SOL_SOCKET, SO_REUSEADDR, 1);
+    say("bind", bind_to(first, "127.0.0.1", 0));
+    say("bind to the same", bind_to(second, "127.0.0.1", port_of(first)));
+    connect_to(first, "127.0.0.1", port);
+    int end = accepted(listener);
+    say("connected", connect_to(first, "127.0.0.1", port));
+    say("the same again", connect_to(second, "127.0.0.1", port));
+    done(first);
+    done(second);
+    done(end);
+    done(listener);
+}
+
 /* --- Unix sockets --- */
 
 static void unix_ends_of_each_side(void)
@@ -373,6 +391,7 @@ AS_ON_LINUX(listeners)
 AS_ON_LINUX(reset_in_the_queue)
 AS_ON_LINUX(tcp_back_pressure)
 AS_ON_LINUX(tcp_counts)
+AS_ON_LINUX(the_same_two_ends)
 AS_ON_LINUX(unix_ends_of_each_side)
 AS_ON_LINUX(unix_back_pressure)
 AS_ON_LINUX(unix_counts)
@@ -392,6 +411,7 @@ int main(void)
         cmocka_unit_test(as_on_linux_reset_in_the_queue),
         cmocka_unit_test(as_on_linux_tcp_back_pressure),
         cmocka_unit_test(as_on_linux_tcp_counts),
+        cmocka_unit_test(as_on_linux_the_same_two_ends),
         cmocka_unit_test(as_on_linux_unix_ends_of_each_side),
         cmocka_unit_test(as_on_linux_unix_back_pressure),
         cmocka_unit_test(as_on_linux_unix_counts),
