@@ -47,7 +47,12 @@ static inline size_t weir__utf8_encode(uint32_t character, unsigned char *bytes)
         bytes[0] = (unsigned char)character;
         return 1;
     }
-    size_t length = character < 0x800 ? 2 : character < 0x10000 ? 3 : 4;
+    if (character < 0x800) {
+        bytes[0] = (unsigned char)(0xc0 | character >> 6);
+        bytes[1] = (unsigned char)(0x80 | (character & 0x3f));
+        return 2;
+    }
+    size_t length = character < 0x10000 ? 3 : 4;
     for (size_t i = length - 1; i > 0; i--, character >>= 6)
         bytes[i] = (unsigned char)(0x80 | (character & 0x3f));
     bytes[0] = (unsigned char)((0xf00u >> length) | character);

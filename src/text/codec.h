@@ -5,6 +5,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What is left of an input, and of the room for its output. */
+struct weir__flow {
+    const unsigned char *in;
+    size_t in_length;
+    unsigned char *out;
+    size_t room;
+};
+
 /* One of weir's own encodings, a character at a time. */
 struct weir__codec {
     /* How many of the bytes, from the first on, are in this encoding what they are in UTF-8. NULL: hardly any. */
@@ -16,6 +24,9 @@ struct weir__codec {
     int (*decode)(const unsigned char *bytes, size_t length, uint32_t *character);
     /* Writes a character, at most 4 bytes. Returns its length, 0 where the encoding has it not. */
     size_t (*encode)(uint32_t character, unsigned char *bytes);
+    /* The same for as many as are usual, to text and from text; they stop where they like. NULL: there is none. */
+    void (*decode_run)(struct weir__flow *flow);
+    void (*encode_run)(struct weir__flow *flow);
 };
 
 extern const struct weir__codec weir__utf8_codec, weir__ascii_codec, weir__latin1_codec;

@@ -121,6 +121,6 @@ static size_t latin1_encode(uint32_t character, unsigned char *bytes)
     return character < 0x100;
 }
 
-const struct weir__codec weir__utf8_codec = {weir_utf8_span, utf8_decode, utf8_encode};
-const struct weir__codec weir__ascii_codec = {weir__ascii_span, ascii_decode, ascii_encode};
-const struct weir__codec weir__latin1_codec = {weir__ascii_span, latin1_decode, latin1_encode};
+const struct weir__codec weir__utf8_codec = {weir_utf8_span, utf8_decode, utf8_encode, NULL, NULL};
+const struct weir__codec weir__ascii_codec = {weir__ascii_span, ascii_decode, ascii_encode, NULL, NULL};
+const struct weir__codec weir__latin1_codec = {weir__ascii_span, latin1_decode, latin1_encode, NULL, NULL};

@@ -137,13 +137,23 @@ static enum weir__coded code_one(struct weir__coder *coder, struct weir__flow *f
     return WEIR__CODED;
 }
 
+/* What needs no look at each character, as far as it goes. */
+static void code_run(struct weir__coder *coder, struct weir__flow *flow)
+{
+    const struct weir__codec *codec = coder->encodes ? coder->to : coder->from;
+    void (*run)(struct weir__flow * flow) = coder->encodes ? codec->encode_run : codec->decode_run;
+    if (codec->same) {
+        size_t same = codec->same(flow->in, flow->in_length < flow->room ? flow->in_length : flow->room);
+        memcpy(flow->out, flow->in, same);
+        take(flow, same, same);
+    } else if (run)
+        run(flow);
+}
+
 static enum weir__coded code_own(struct weir__coder *coder, struct weir__flow *flow, bool last)
 {
     while (flow->in_length > 0) {
-        size_t most = flow->in_length < flow->room ? flow->in_length : flow->room;
-        size_t same = coder->same ? coder->same(flow->in, most) : 0;
-        memcpy(flow->out, flow->in, same);
-        take(flow, same, same);
+        code_run(coder, flow);
         if (flow->in_length == 0)
             break;
         enum weir__coded result = code_one(coder, flow, last);
@@ -256,7 +266,6 @@ int weir__coder_open(struct weir__coder *coder, const char *encoding, weir_text_
     coder->encoding = found;
     if (!found || !found->codec)
         return weir__foreign_open(coder, !found ? encoding : found->iconv ? found->iconv : found->name);
-    coder->same = found->codec->same;
     weir__coder_reset(coder);
     return 0;
 }

@@ -17,14 +17,6 @@ enum {
     WEIR__CODER_NAME = 40, /* of the encoding, as errors show it */
 };
 
-/* What is left of an input, and of the room for its output. */
-struct weir__flow {
-    const unsigned char *in;
-    size_t in_length;
-    unsigned char *out;
-    size_t room;
-};
-
 enum weir__coded {
     WEIR__CODED,      /* all of the input */
     WEIR__CODED_FULL, /* as much as there was room for */
@@ -35,8 +27,7 @@ enum weir__coded {
 struct weir__coder {
     const struct weir__encoding *encoding; /* NULL: one that only iconv knows */
     const struct weir__codec *from, *to;   /* `from` of a decoder, `to` of an encoder is NULL where iconv does it */
-    size_t (*same)(const void *bytes, size_t length);
-    iconv_t foreign; /* where one of them is NULL */
+    iconv_t foreign;                       /* where one of them is NULL */
     weir_text_errors errors;
     bool encodes;
     bool begun;   /* the mark at the beginning is behind it */
