@@ -85,11 +85,28 @@ static int leave(void *arg)
     exit(9);
 }
 
+static bool listens(const char *endpoint)
+{
+    weir_listener *listener = weir_listen(endpoint, NULL);
+    weir_listener_close(listener);
+    return listener;
+}
+
+static bool sends_a_datagram(void)
+{
+    weir_conn *conn = weir_connect("udp://127.0.0.1:9", NULL);
+    bool sent = conn && weir_send(conn, "question", 8) == 8;
+    weir_close(conn);
+    return sent;
+}
+
 /* Something of everything, for the trace. */
 static int talk(void *arg)
 {
     (void)arg;
     weir_conn *pair[2];
+    if (!listens("unix:/run/door") || !listens("unix:@name") || !sends_a_datagram())
+        return 1;
     weir_file *file = weir_file_open("/notes", O_RDWR | O_CREAT, 0600);
     if (!file || weir_file_write_all(file, "a note\n", 7, WEIR_FOREVER) < 0 || weir_file_close(file) < 0)
         return 1;

@@ -3,6 +3,7 @@
 
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 
 static void without_faults(int (*one)(void *arg), int (*other)(void *arg))
 {
@@ -48,6 +49,26 @@ static void a_datagram_is_answered(void **state)
 {
     (void)state;
     without_faults(asks, answers);
+}
+
+static int counts_bytes(void *arg)
+{
+    int receiver = bound("127.0.0.1:7", SOCK_DGRAM), sender = connected("127.0.0.1:7"), bytes = -1;
+    (void)arg;
+    CHECK(weir__system()->ioctl(receiver, FIONREAD, &bytes) == 0 && bytes == 0);
+    CHECK(put(sender, "hello", 5) == 5);
+    weir_sleep(WEIR_S(1));
+    CHECK(weir__system()->ioctl(receiver, FIONREAD, &bytes) == 0 && bytes == 5);
+    CHECK(weir__system()->ioctl(sender, TIOCOUTQ, &bytes) == 0 && bytes >= 0);
+    CHECK(fails(weir__system()->ioctl(receiver, FIOASYNC, &bytes), ENOTTY));
+    close_all(sender, receiver);
+    return 0;
+}
+
+static void what_waits_to_be_read_is_told(void **state)
+{
+    (void)state;
+    without_faults(counts_bytes, NULL);
 }
 
 static int looks_and_cuts(void *arg)
@@ -369,6 +390,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_datagram_is_answered),
+        cmocka_unit_test(what_waits_to_be_read_is_told),
         cmocka_unit_test(what_does_not_fit_is_cut_and_marked),
         cmocka_unit_test(nobody_there_is_told_to_who_is_connected),
         cmocka_unit_test(a_connected_socket_hears_its_peer_alone),

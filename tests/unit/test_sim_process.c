@@ -98,6 +98,21 @@ static void a_file_is_always_ready(void **state)
     play(asks_files, NULL, 0, 1);
 }
 
+/* --- the loop --- */
+
+static int embeds_the_loop(void *arg)
+{
+    (void)arg;
+    CHECK(fails(weir_loop_fd(weir_loop_self()), EOPNOTSUPP) && strcmp(weir_loop_backend(weir_loop_self()), "sim") == 0);
+    return 0;
+}
+
+static void the_loop_has_no_descriptor(void **state)
+{
+    (void)state;
+    play(embeds_the_loop, NULL, 0, 1);
+}
+
 /* --- what there is not --- */
 
 static int nobody(void *arg)
@@ -154,6 +169,7 @@ int main(void)
         cmocka_unit_test(a_signal_comes_to_who_waits_for_it),
         cmocka_unit_test(a_duplicate_is_the_same),
         cmocka_unit_test(a_file_is_always_ready),
+        cmocka_unit_test(the_loop_has_no_descriptor),
         cmocka_unit_test(there_are_no_other_processes),
         cmocka_unit_test(a_minute_is_a_minute),
     };
