@@ -188,7 +188,7 @@ static int offer(struct hearer *hearer, struct piece *piece)
         hearer->queued--;
         if (number == ETIMEDOUT)
             drop(hearer, &delivery);
-        piece_release(piece);
+        piece->references--; /* not the last: the reader has one */
     }
     hearer_release(hearer);
     return result < 0 && weir_cancelled() ? -1 : 0;
@@ -250,19 +250,28 @@ static void input_ended(struct broadcast *broadcast)
     }
 }
 
+/* To the end. 0, or -1 with an error. */
+static int read_all(struct broadcast *broadcast)
+{
+    char *data = malloc(PIECE);
+    if (!data)
+        return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "listen", "stdin", NULL);
+    ssize_t size;
+    while ((size = weir_file_read(weir_stdin(), data, PIECE, WEIR_FOREVER)) > 0)
+        if (spread(broadcast, data, (size_t)size) < 0)
+            break;
+    free(data);
+    return size == 0 ? 0 : -1;
+}
+
 /* The fiber of stdin. */
 static int read_input(void *arg)
 {
     struct broadcast *broadcast = arg;
-    char *data = malloc(PIECE);
-    ssize_t size = data ? 0 : weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "listen", "stdin", NULL);
-    while (size >= 0 && (size = weir_file_read(weir_stdin(), data, PIECE, WEIR_FOREVER)) > 0)
-        if (spread(broadcast, data, (size_t)size) < 0)
-            size = -1;
-    free(data);
+    int result = read_all(broadcast);
     if (weir_cancelled())
         return 0;
-    if (size < 0)
+    if (result < 0)
         broadcast->failed(broadcast->arg);
     input_ended(broadcast);
     return 0;

@@ -11,7 +11,7 @@
 static struct sender sender_new(struct merger *merger)
 {
     return (struct sender){
-        .merger = merger, .name = atomic_fetch_add(&merger->last_sender, 1) + 1, .pause_ends = WEIR_FOREVER};
+        .merger = merger, .name = atomic_fetch_add(&merger->shared->last_name, 1) + 1, .pause_ends = WEIR_FOREVER};
 }
 
 /* --- a sender's lines --- */
@@ -37,10 +37,12 @@ static int hold(struct sender *sender, const char *data, size_t size)
 /* Writes what it holds, which is nothing then. */
 static int emit_held(struct sender *sender, bool keep)
 {
-    int result = sender->length ? merger_emit(sender, sender->held, sender->length, keep) : 0;
-    free(sender->held);
+    char *held = sender->held;
+    size_t length = sender->length;
     sender->held = NULL;
     sender->length = sender->room = 0;
+    int result = length ? merger_emit(sender, held, length, keep) : 0;
+    free(held);
     return result;
 }
 
@@ -48,7 +50,7 @@ static int emit_held(struct sender *sender, bool keep)
 static bool shows_at_once(const struct sender *sender)
 {
     const struct merger *merger = sender->merger;
-    return sender->has_turn || (merger->options.unfinished && atomic_load(&merger->senders) == 1);
+    return sender->has_turn || (merger->options.unfinished && atomic_load(&merger->shared->senders) == 1);
 }
 
 static int take_part(struct sender *sender, const char *data, size_t size)
@@ -158,10 +160,10 @@ int merger_receive(struct merger *merger, weir_conn *conn, struct merger_told *t
 {
     struct sender sender = sender_new(merger);
     *told = (struct merger_told){0};
-    atomic_fetch_add(&merger->senders, 1);
+    atomic_fetch_add(&merger->shared->senders, 1);
     int result = receive_all(&sender, conn, &told->bytes);
     result = result < 0 ? finish_failed(&sender) : finish(&sender);
-    atomic_fetch_sub(&merger->senders, 1);
+    atomic_fetch_sub(&merger->shared->senders, 1);
     told->broken = sender.broken;
     return result;
 }

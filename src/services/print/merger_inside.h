@@ -10,19 +10,24 @@
 
 enum { MERGER_BUFFER = 32768 };
 
+/* What the processes of `--processes` have in common, who write to the same output, but not in turns. */
+struct merger_shared {
+    _Atomic uint64_t last_name; /* that a sender was given */
+    _Atomic size_t senders;     /* of streams */
+    _Atomic uint64_t open;      /* whose unfinished line ends the output; 0: nobody's */
+};
+
 struct merger {
     struct merger_options options;
-    weir_channel *turn; /* its one item is the turn: whoever has it may write */
-    _Atomic uint64_t last_sender;
-    _Atomic size_t senders; /* of streams */
-    atomic_bool over;       /* the output has failed for good */
+    struct merger_shared *shared; /* mapped */
+    weir_channel *turn;           /* its one item is the turn: whoever has it may write */
+    atomic_bool over;             /* the output has failed for good */
     _Atomic uint64_t lost;
 
     pthread_mutex_t lock;
     struct left *first_left, **end_of_left; /* under the lock */
 
     /* In turn: */
-    uint64_t open; /* whose unfinished line ends the output; 0: nobody's */
     int64_t deadline;
     char buffer[MERGER_BUFFER + 2 * SHOWN_ROOM]; /* text on its way out, and an end */
 };

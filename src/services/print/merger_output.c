@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "merger_inside.h"
 
@@ -20,24 +21,40 @@ struct left {
     char data[];
 };
 
+static struct merger_shared *map_shared(void)
+{
+    void *memory = mmap(NULL, sizeof(struct merger_shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void unmake(struct merger *merger)
+{
+    if (merger->shared)
+        munmap(merger->shared, sizeof *merger->shared);
+    weir_channel_free(merger->turn);
+    pthread_mutex_destroy(&merger->lock);
+    free(merger);
+}
+
 struct merger *merger_new(const struct merger_options *options)
 {
     char turn = 0;
     struct merger *merger = calloc(1, sizeof *merger);
-    weir_channel *channel = weir_channel_new(sizeof turn, 1);
-    if (!merger || !channel) {
+    if (!merger) {
         weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "start", "stdout", NULL);
-        free(merger);
-        weir_channel_free(channel);
         return NULL;
     }
     merger->options = *options;
     merger->deadline = WEIR_FOREVER;
-    merger->turn = channel;
     merger->end_of_left = &merger->first_left;
     pthread_mutex_init(&merger->lock, NULL);
-    weir_channel_send(channel, &turn, WEIR_NOW);
-    return merger;
+    merger->turn = weir_channel_new(sizeof turn, 1);
+    merger->shared = map_shared();
+    if (merger->turn && merger->shared && weir_channel_send(merger->turn, &turn, WEIR_NOW) == 0)
+        return merger;
+    weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "start", "stdout", NULL);
+    unmake(merger);
+    return NULL;
 }
 
 /* --- what is left --- */
@@ -113,11 +130,11 @@ static int write_pieces(struct merger *merger, const char *data, size_t size, si
 static int make_room(struct merger *merger, uint64_t name)
 {
     size_t done;
-    if (merger->open == 0 || merger->open == name)
+    if (merger->shared->open == 0 || merger->shared->open == name)
         return 0;
     if (write_pieces(merger, "\n", 1, &done) < 0)
         return -1;
-    merger->open = 0;
+    merger->shared->open = 0;
     return 0;
 }
 
@@ -133,7 +150,7 @@ static int write_output(struct sender *sender, const char *data, size_t size, si
     int result = write_pieces(merger, data, size, done);
     if (*done) {
         sender->within_line = data[*done - 1] != '\n';
-        merger->open = sender->within_line ? sender->name : 0;
+        merger->shared->open = sender->within_line ? sender->name : 0;
     }
     return result;
 }
@@ -213,8 +230,8 @@ static int take_turn(struct sender *sender)
     sender->has_turn = true;
     int64_t pause = merger->options.pause;
     sender->turn_ends = weir_deadline(pause > WEIR_FOREVER / PAUSES_A_TURN ? WEIR_FOREVER : PAUSES_A_TURN * pause);
-    sender->broken += sender->within_line && merger->open != sender->name;
-    sender->within_line = merger->open == sender->name;
+    sender->broken += sender->within_line && merger->shared->open != sender->name;
+    sender->within_line = merger->shared->open == sender->name;
     return 0;
 }
 
@@ -253,7 +270,7 @@ int merger_emit(struct sender *sender, const char *data, size_t size, bool keep)
 static struct left *take_left(struct merger *merger)
 {
     struct left **place = &merger->first_left;
-    while (*place && (*place)->sender != merger->open)
+    while (*place && (*place)->sender != merger->shared->open)
         place = &(*place)->next;
     if (!*place)
         place = &merger->first_left;
@@ -287,8 +304,6 @@ uint64_t merger_free(struct merger *merger)
     merger->deadline = weir_deadline(LAST_WORDS);
     write_left(merger);
     uint64_t lost = merger->lost;
-    pthread_mutex_destroy(&merger->lock);
-    weir_channel_free(merger->turn);
-    free(merger);
+    unmake(merger);
     return lost;
 }

@@ -142,7 +142,7 @@ const weir_service print_service = {
         "From a single client the text is printed as it arrives. Where several are connected a line of one is never "
         "inside a line of another: a line is printed when it has ended, or when its client has ended or been silent "
         "for the --pause. Longer lines than --line-limit are printed as they come, while the others wait. A datagram "
-        "is a line. With --processes this holds for lines of up to 4096 bytes that are sent at once.\n\n"
+        "is a line. With --processes this holds for lines of up to 4096 bytes.\n\n"
         "Text is UTF-8, however it was cut on its way. Bytes that are not become U+FFFD, control characters but "
         "newline and tab become \\xHH, so that nobody can steer the terminal; CR LF is a newline.\n\n"
         "When the reader of stdout goes away it ends, with status 0. What cannot be written for another reason is "
