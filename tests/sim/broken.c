@@ -156,7 +156,9 @@ SCENARIO_OF(talk)
 static void good(void)
 {
     one("program", nothing);
-    weir_sim_service(weir_sim_host_new("server"), "service", serve, NULL);
+    weir_sim_host *server = weir_sim_host_new("server");
+    weir_sim_service(server, "service", serve, NULL);
+    weir_sim_service(server, "another service", serve, NULL);
 }
 
 /* In some seeds, so that there are such as fail among such as do not. */

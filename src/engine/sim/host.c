@@ -138,6 +138,7 @@ static void spawn_program(void *arg)
         abort();
     fiber->host = program->host;
     fiber->server = NULL;
+    program->fiber = fiber;
     program->running = true;
     program->told = false;
 }
@@ -278,17 +279,23 @@ static void ended(struct weir__sim_program *program, int result)
         program_gone();
 }
 
+/* The service whose fiber this is; in a fiber that it has spawned, the first of the host that waits for no stop yet. */
 static struct weir__sim_program *program_here(void)
 {
     struct weir_sim_host *host = weir__sim_host();
+    struct weir__sim_program *found = NULL;
     struct weir__list *link;
     weir__list_each(link, &host->programs)
     {
         struct weir__sim_program *program = weir__list_entry(link, struct weir__sim_program, link);
-        if (program->service && program->running)
+        if (!program->service || !program->running)
+            continue;
+        if (program->fiber == weir__fiber_running())
             return program;
+        if (!found || (atomic_load(&found->stop) && !atomic_load(&program->stop)))
+            found = program;
     }
-    return NULL;
+    return found;
 }
 
 int weir_sim_wait_stop(void)

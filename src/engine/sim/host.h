@@ -13,6 +13,7 @@ struct weir__sim_program {
     int (*function)(void *arg);
     void *arg;
     bool service, running, told, awaited; /* awaited: it will be started again */
+    const struct weir_fiber *fiber;       /* while it runs */
     weir__slot stop;                      /* weir_sim_wait_stop's */
 };
 
