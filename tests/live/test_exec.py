@@ -3,6 +3,7 @@ import contextlib
 import os
 import pathlib
 import re
+import select
 import signal
 import socket
 
@@ -324,6 +325,19 @@ def test_more_than_may_wait_are_refused(run):
                 read_to_end(second)
         server.wait_for_text(r"exec: 0 clients wait already \(--max-waiting\): tcp://\S+ is refused$")
         assert ask(first, b"2") == b"2"
+
+
+def test_who_waits_too_long_is_told(run):
+    server = run("cat", options=["--max-programs", "1", "--idle-timeout", "2s"])
+    with server.connect() as first, server.connect() as second:
+        server.wait_for_text(r"tcp://\S+ waits$")
+        with pytest.raises(ConnectionResetError):
+            while True:
+                first.sendall(b"1")
+                assert first.recv(1) == b"1"
+                if select.select([second], [], [], 0.1)[0]:
+                    assert not second.recv(1)
+        server.wait_for_text(r"tcp://\S+: has waited too long for a program to end$")
 
 
 def test_many_at_once(run):

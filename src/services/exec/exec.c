@@ -55,8 +55,8 @@ static int start(void *arg, const weir_server_options *options, void **made)
     exec->command = settings->command;
     exec->name = last_part(settings->command[0]);
     exec->grace = settings->grace;
-    exec->idle = options->idle_timeout;
-    exec->lifetime = options->lifetime;
+    exec->idle = options->idle_timeout ? options->idle_timeout : WEIR_MINUTES(5);
+    exec->lifetime = options->lifetime ? options->lifetime : WEIR_FOREVER;
     exec->guarded = has_allow(&options->rules);
     exec_environment_forget();
     *made = exec;
@@ -143,6 +143,8 @@ static void serve(weir_conn *conn, void *arg)
     char client[EXEC_CLIENT_ROOM];
     struct visit visit = {exec, conn, exec_client_name(conn, client, sizeof client), false};
     if (exec_slots_take(exec->slots, client, weir_deadline(exec->idle)) < 0) {
+        if (errno == ETIMEDOUT)
+            weir_log(WEIR_LOG_INFO, "%s: has waited too long for a program to end", client);
         weir_abort(conn);
         return;
     }
