@@ -15,34 +15,35 @@ struct result {
     size_t length, size; /* both without the NUL */
 };
 
-/* Makes room for `more` bytes and a NUL. */
-static int grow(struct result *result, size_t more, const char *step)
+/* Makes room for `more` bytes and a NUL. False: there is no memory. */
+static bool grow(struct result *result, size_t more)
 {
     size_t size;
     char *data = NULL;
     if (!__builtin_add_overflow(result->size, more, &size) && size < PTRDIFF_MAX)
         data = realloc(result->data, size + 1);
     if (!data)
-        return weir__fail_memory(step);
+        return false;
     result->data = data;
     result->size = size;
-    return 0;
+    return true;
 }
 
-static int convert_all(struct weir__coder *coder, struct weir__flow *flow, struct result *result)
+/* CODED, BAD, or FULL: there is no memory. */
+static enum weir__coded convert_all(struct weir__coder *coder, struct weir__flow *flow, struct result *result)
 {
     enum weir__coded coded = WEIR__CODED_FULL;
     size_t more = flow->in_length; /* as long as the input is what most results are */
     for (; coded == WEIR__CODED_FULL; more = result->size / 2) {
-        if (grow(result, more + LEAST_ROOM, coder->encodes ? "encode" : "decode") < 0)
-            return -1;
+        if (!grow(result, more + LEAST_ROOM))
+            return WEIR__CODED_FULL;
         flow->out = (unsigned char *)result->data + result->length;
         flow->room = result->size - result->length;
         coded = weir__coder_code(coder, flow, true);
         result->length = result->size - flow->room;
     }
     result->data[result->length] = '\0';
-    return coded == WEIR__CODED_BAD ? weir__coder_fail(coder) : 0;
+    return coded;
 }
 
 static char *convert(const void *bytes, size_t length, const char *encoding, weir_text_errors errors, bool encodes,
@@ -53,15 +54,19 @@ static char *convert(const void *bytes, size_t length, const char *encoding, wei
     struct result result = {.data = NULL};
     if (weir__coder_open(&coder, encoding, errors, encodes) < 0)
         return NULL;
-    int failed = convert_all(&coder, &flow, &result);
-    weir__coder_close(&coder);
-    if (failed) {
-        free(result.data);
-        return NULL;
+    enum weir__coded coded = convert_all(&coder, &flow, &result);
+    weir__coder_close(&coder); /* before the error, since it may have one of its own */
+    if (coded == WEIR__CODED) {
+        if (result_length)
+            *result_length = result.length;
+        return result.data;
     }
-    if (result_length)
-        *result_length = result.length;
-    return result.data;
+    free(result.data);
+    if (coded == WEIR__CODED_BAD)
+        weir__coder_fail(&coder);
+    else
+        weir__fail_memory(encodes ? "encode" : "decode");
+    return NULL;
 }
 
 char *weir_decode(const void *bytes, size_t length, const char *encoding, weir_text_errors errors, size_t *text_length)

@@ -38,7 +38,7 @@ enum kind {
     P(backend_open) P(backend_descriptor) P(backend_watch) P(backend_accept) P(backend_accepting) \
     P(backend_wait)
 #define POINTS_OF_MEMORY(P) \
-    P(malloc) P(calloc) P(realloc) P(aligned_alloc) P(strdup) P(mmap) P(mprotect) P(madvise) \
+    P(malloc) P(calloc) P(realloc) P(aligned_alloc) P(strdup) P(iconv_open) P(mmap) P(mprotect) P(madvise) \
     P(pthread_create) P(pthread_setspecific) P(epoll_create1) P(epoll_ctl) P(epoll_wait) P(epoll_pwait2) \
     P(io_uring_queue_init_params) P(io_uring_register_ring_fd) P(io_uring_register_eventfd)
 /* clang-format on */
@@ -177,7 +177,7 @@ struct conversation {
 };
 
 extern const struct conversation engine_talks[], net_talks[], stream_talks[], server_talks[], os_talks[], base_talks[],
-    copy_talks[], family_talks[];
+    copy_talks[], family_talks[], text_talks[];
 
 /* The backend that loops and servers of the conversation are to have. */
 extern weir_backend talk_backend;

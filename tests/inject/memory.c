@@ -2,6 +2,7 @@
  * What the library calls without the system table: the allocator, whose blocks are all remembered, threads, mappings, and what
  * the backends set up. The linker has the library's and the test's calls come here (--wrap), those of other libraries not.
  */
+#include <iconv.h>
 #include <liburing.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -130,6 +131,25 @@ REAL(char *, strdup, const char *text)
 {
     ASK(strdup, NULL);
     return note(__real_strdup(text), HERE);
+}
+
+/* Takes memory of libc's, and files; a descriptor of it is looked after like a block. */
+REAL(iconv_t, iconv_open, const char *to, const char *from)
+{
+    ASK(iconv_open, (iconv_t)-1);
+    iconv_t converter = __real_iconv_open(to, from);
+    if (converter != (iconv_t)-1)
+        note(converter, HERE);
+    return converter;
+}
+
+int __real_iconv_close(iconv_t converter);
+int __wrap_iconv_close(iconv_t converter);
+
+int __wrap_iconv_close(iconv_t converter)
+{
+    forget(converter);
+    return __real_iconv_close(converter);
 }
 
 void __real_free(void *memory);

@@ -88,6 +88,7 @@ const struct point_row points[POINT_COUNT] = {
     MEMORY(realloc, {ENOMEM}),
     MEMORY(aligned_alloc, {ENOMEM}),
     MEMORY(strdup, {ENOMEM}),
+    MEMORY(iconv_open, NO_DESCRIPTOR, {ENOMEM}),
     MEMORY(mmap, {ENOMEM}, {EAGAIN, .translated = ENOMEM}),
     MEMORY(mprotect, {ENOMEM}),
     MEMORY(madvise, {ENOMEM}, {EINVAL, HARMLESS}),
