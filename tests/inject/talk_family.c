@@ -60,7 +60,10 @@ static bool be_served(const char *endpoint)
     if (!converse(endpoint) || !crash(endpoint))
         return false;
     await_successor(forks);
-    return converse(endpoint) && converse(endpoint);
+    for (int i = 0; i < PROCESSES; i++)
+        if (!converse(endpoint))
+            return false;
+    return true;
 }
 
 /* A program that is deaf for as long as the failure lasts cannot be told to end: so it does not last for ever. */
