@@ -43,6 +43,13 @@ typedef struct weir_connect_options {
  */
 WEIR_API weir_conn *weir_connect(const char *endpoint, const weir_connect_options *options);
 
+/*
+ * The addresses of an endpoint, with its port, in the order in which weir_connect tries them; of one family alone unless
+ * `family` is 0. Names are resolved on the pool. Parks. Stores at most `most`, and returns how many there are; -1 with ENOENT of
+ * kind RESOLVE, EINVAL, ETIMEDOUT, ECANCELED, ENOMEM. Python's getaddrinfo.
+ */
+WEIR_API int weir_resolve(const char *endpoint, int family, weir_address *addresses, size_t most, int64_t deadline);
+
 typedef struct weir_listen_options {
     size_t size;
     int64_t backlog;            /* default 4,096; the system has the last word */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <weir/conn.h>
 #include <weir/fiber.h>
 
 #include "base/error.h"
@@ -167,6 +168,25 @@ static void add_loopback(struct weir__resolved *resolved, uint16_t port, int fam
     add_if(resolved, &address, family);
     weir__numeric_address("::1", 3, port, &address);
     add_if(resolved, &address, family);
+}
+
+int weir_resolve(const char *text, int family, weir_address *addresses, size_t most, int64_t deadline)
+{
+    weir_endpoint endpoint;
+    if (weir_parse_endpoint(text, NULL, &endpoint) < 0)
+        return -1;
+    if (endpoint.scheme == WEIR_SCHEME_UNIX) {
+        if (most > 0)
+            weir__local_address(endpoint.abstract, endpoint.path, strlen(endpoint.path), addresses);
+        return 1;
+    }
+    struct weir__resolved *resolved = weir__resolve(&endpoint, family, deadline);
+    if (!resolved)
+        return -1;
+    size_t count = resolved->count;
+    memcpy(addresses, resolved->list, (count < most ? count : most) * sizeof *addresses);
+    free(resolved);
+    return (int)count;
 }
 
 struct weir__resolved *weir__resolve(const weir_endpoint *endpoint, int family, int64_t deadline)

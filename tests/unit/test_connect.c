@@ -657,9 +657,42 @@ static int remove_folder(void **state)
     return rmdir(folder);
 }
 
+/* --- the addresses alone --- */
+
+static void check_addresses(const char *endpoint, int family, const char *const *expected)
+{
+    weir_address addresses[4];
+    int count = weir_resolve(endpoint, family, addresses, 4, SOON);
+    for (int i = 0; expected[i]; i++) {
+        char name[WEIR_ADDRESS_TEXT];
+        check(i < count);
+        check_text(weir_address_text(&addresses[i], name, sizeof name), expected[i]);
+    }
+}
+
+static void the_addresses_of_an_endpoint_can_be_asked_for(void)
+{
+    static const char *const fakes[] = {"[2001:db8::1]:0", "192.0.2.1:0", "192.0.2.2:0", NULL};
+    weir_address one;
+    resolve_to(fakes);
+    check_addresses("somewhere:80", 0, (const char *[]){"[2001:db8::1]:80", "192.0.2.1:80", "192.0.2.2:80", NULL});
+    check_addresses("somewhere:80", AF_INET, (const char *[]){"192.0.2.1:80", "192.0.2.2:80", NULL});
+    check_addresses("udp://127.0.0.9:5", 0, (const char *[]){"127.0.0.9:5", NULL});
+    check_addresses("localhost:5", 0, (const char *[]){"127.0.0.1:5", "[::1]:5", NULL});
+    check_addresses("unix:/run/a", 0, (const char *[]){"/run/a", NULL});
+    check(weir_resolve("somewhere:80", 0, &one, 1, SOON) == 3); /* more than there is room for */
+    check(weir_resolve("somewhere", 0, &one, 1, SOON) == -1 && errno == EINVAL);
+    check(weir_resolve("*:80", 0, &one, 1, SOON) == -1 && errno == EINVAL);
+    fake_result = EAI_NONAME;
+    check(weir_resolve("nowhere:80", 0, &one, 1, SOON) == -1);
+    check_error(ENOENT, WEIR_ERROR_RESOLVE);
+    restore_system();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        EVERYWHERE(the_addresses_of_an_endpoint_can_be_asked_for),
         EVERYWHERE(every_way_to_say_it_connects),
         EVERYWHERE(localhost_is_tried_in_both_families),
         EVERYWHERE(refusal_is_one_sentence),
