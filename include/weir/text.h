@@ -89,7 +89,8 @@ WEIR_API weir_decoder *weir_decoder_new(const char *encoding, weir_text_errors e
  * Decodes as much of a piece as `text` has room for, and puts how many bytes that was in *used; call it again for the
  * rest. Returns the length of the text (no NUL), which may be 0; or -1 with EILSEQ: what stands before the bad byte
  * was handed out by the call before, and the decoder says the same again until it is reset. -1 with EINVAL if `size`
- * is below WEIR_DECODER_ROOM. Does not park. One byte becomes at most four, so a buffer of 4 * length +
+ * is below WEIR_DECODER_ROOM. Does not park. Where an encoding of iconv's has more than one byte a character, what
+ * follows a bad one may depend on the pieces. One byte becomes at most four, so a buffer of 4 * length +
  * WEIR_DECODER_ROOM is room enough for all of it.
  */
 WEIR_API ssize_t weir_decoder_decode(weir_decoder *decoder, const void *bytes, size_t length, size_t *used, char *text,

@@ -15,7 +15,7 @@
 static const char *const names[] = {"utf-8",     "ascii",     "latin-1",    "utf-16-le", "utf-16-be", "utf-32-le",
                                     "utf-32-be", "utf-8-sig", "utf-16",     "utf-32",    "cp1252",    "shift_jis",
                                     "gb18030",   "utf-7",     "iso2022_jp", "big5hkscs", "cp1255",    "UCS-2BE"};
-enum { NAMES = sizeof names / sizeof *names, UNMARKED = 7, OWN = 10 };
+enum { NAMES = sizeof names / sizeof *names, UNMARKED = 7, OWN = 10, PLAIN = 11 };
 
 struct text {
     char *data;
@@ -216,6 +216,15 @@ static void require_same(const struct text *a, const char *b, size_t length, con
                  a->length, length);
 }
 
+/*
+ * Whether pieces must be the whole: what follows something bad in an encoding that has states (or shifts) iconv may read in
+ * another way where it was cut.
+ */
+static bool is_to_be_same(unsigned encoding, weir_text_errors errors)
+{
+    return encoding < PLAIN || errors == WEIR_TEXT_STRICT;
+}
+
 /* --- what is tried --- */
 
 static void try_reference(unsigned encoding, weir_text_errors errors, const uint8_t *bytes, size_t length,
@@ -253,12 +262,14 @@ static void try_decoding(unsigned encoding, weir_text_errors errors, size_t piec
         require_refused(name, errors, length);
     uint64_t offset = weir_error()->transferred;
     bool well = decode_pieces(name, errors, bytes, length, piece, &pieces);
-    fuzz_require(well == !!got && (well || weir_error()->transferred == offset), "%s: %s", name,
-                 weir_error()->sentence);
+    fuzz_require(well == !!got, "%s: %s", name, weir_error()->sentence);
+    fuzz_require(well || encoding >= PLAIN || weir_error()->transferred == offset, "%s, %llu", weir_error()->sentence,
+                 (unsigned long long)offset);
     fuzz_require(fuzz_is_utf8(pieces.data, pieces.length), "%s", name);
     if (got) {
         fuzz_require(got_length <= 4 * length + 16 && got[got_length] == '\0', "%zu of %zu", got_length, length);
-        require_same(&pieces, got, got_length, name);
+        if (is_to_be_same(encoding, errors))
+            require_same(&pieces, got, got_length, name);
         if (errors == WEIR_TEXT_STRICT && encoding < UNMARKED)
             require_round_trip(name, got, got_length, bytes, length);
     } else
@@ -277,11 +288,13 @@ static void try_encoding(unsigned encoding, weir_text_errors errors, size_t piec
         require_refused(name, errors, length);
     uint64_t offset = weir_error()->transferred;
     bool well = encode_pieces(name, errors, bytes, length, piece, &pieces);
-    fuzz_require(well == !!got && (well || weir_error()->transferred == offset), "%s: %s", name,
-                 weir_error()->sentence);
+    fuzz_require(well == !!got, "%s: %s", name, weir_error()->sentence);
+    fuzz_require(well || encoding >= PLAIN || weir_error()->transferred == offset, "%s, %llu", weir_error()->sentence,
+                 (unsigned long long)offset);
     if (got) {
         fuzz_require(got_length <= 16 * length + 16 && got[got_length] == '\0', "%zu of %zu", got_length, length);
-        require_same(&pieces, got, got_length, name);
+        if (is_to_be_same(encoding, errors))
+            require_same(&pieces, got, got_length, name);
     }
     if (!got)
         require_refused(name, errors, length);
