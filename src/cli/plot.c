@@ -163,6 +163,7 @@ void plot_axes(FILE *out, const struct panel *panel, const double *marks, size_t
     char text[32];
     const struct scale *x = &panel->x, *y = &panel->y;
     plot_text(out, x->begin, y->end - 12, "title", panel->title);
+    put_grid(out, x->begin, y->begin, x->end, y->begin);
     size_t rows = scale_ticks(y, ticks);
     for (size_t i = 0; i < rows; i++) {
         double place = scale_place(y, ticks[i]);
