@@ -11,6 +11,11 @@
 
 #include "relay_table.h"
 
+enum { AT_ONCE = 4 };
+
+/* For answers on their way: nothing parks between receiving and sending them. */
+static _Thread_local char rooms[AT_ONCE][65536];
+
 /* --- from the client to the other end --- */
 
 /* Whether it is no more than a datagram lost, as any may be; else the socket is of no use any more. */
@@ -76,9 +81,17 @@ static bool send_waiting(struct relay *relay, struct relay_session *session)
 
 /* --- the life of a session --- */
 
-static void answer(struct relay *relay, const weir_datagram *datagram, const char *data, size_t length)
+/* Half a datagram is none. */
+static int fail_cut_short(const char *what)
 {
-    if (weir_reply(datagram, data, length) == 0)
+    return weir_fail(WEIR_ERROR_LIMIT, EMSGSIZE, "relay", what,
+                     "a datagram of more than 64 KiB was cut short, and is dropped");
+}
+
+static void answer(struct relay *relay, const weir_datagram *datagram, const weir_datagram *heard)
+{
+    int result = heard->truncated ? fail_cut_short(relay->to.text) : weir_reply(datagram, heard->data, heard->length);
+    if (result == 0)
         return;
     atomic_fetch_add(&relay->counters->unanswered, 1);
     relay_complain(relay, "a datagram's answer");
@@ -113,8 +126,9 @@ static int wait_for_either(weir_conn *conn, int64_t deadline)
     return which < 0 ? -1 : which == 0;
 }
 
-/* One answer, if it comes. 0, or -1 with the error of the wait. */
-static int answer_one(struct relay *relay, struct relay_session *session, const weir_datagram *datagram, int64_t *heard)
+/* The answers that have come, or come next. 0, or -1 with the error of the wait. */
+static int answer_some(struct relay *relay, struct relay_session *session, const weir_datagram *datagram,
+                       int64_t *heard)
 {
     int64_t end = end_of(relay, session, *heard);
     weir_set_deadline(session->conn, WEIR_READ, end);
@@ -123,13 +137,15 @@ static int answer_one(struct relay *relay, struct relay_session *session, const 
         if (readable <= 0)
             return readable;
     }
-    char *data;
-    ssize_t length = weir_receive(session->conn, &data);
-    if (length < 0)
+    weir_datagram answers[AT_ONCE];
+    for (int i = 0; i < AT_ONCE; i++)
+        answers[i] = (weir_datagram){.data = rooms[i], .capacity = sizeof rooms[i]};
+    int count = weir_recv_batch(session->conn, answers, AT_ONCE);
+    if (count < 0)
         return -1;
     *heard = weir_now();
-    answer(relay, datagram, data, (size_t)length);
-    weir_release(session->conn);
+    for (int i = 0; i < count; i++)
+        answer(relay, datagram, &answers[i]);
     return 0;
 }
 
@@ -150,7 +166,7 @@ static void live(struct relay *relay, struct relay_session *session, const weir_
     if (session->conn) {
         tell(relay, session, "a session begins");
         int64_t heard = weir_now();
-        while (answer_one(relay, session, datagram, &heard) == 0 || goes_on(relay, session, heard))
+        while (answer_some(relay, session, datagram, &heard) == 0 || goes_on(relay, session, heard))
             continue;
         tell(relay, session, "its session has ended");
     }
@@ -170,6 +186,11 @@ void relay_datagram(const weir_datagram *datagram, void *arg)
 {
     struct relay *relay = arg;
     bool is_new;
+    if (datagram->truncated) {
+        fail_cut_short(relay->to.text);
+        relay_complain(relay, "a client");
+        return;
+    }
     struct relay_session *session = relay_session_take(relay, &datagram->peer, &is_new);
     if (!session) {
         refuse(relay, &datagram->peer);

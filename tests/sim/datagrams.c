@@ -1,4 +1,5 @@
 /* Datagrams: lost, doubled, cut short and out of order; each question is asked until its own answer has come, and no other. */
+#include "../../src/cli/relaying.h"
 #include "common.h"
 #include "scenarios.h"
 
@@ -185,6 +186,48 @@ void udp_echo(void)
     serve_datagrams("udp://*:7", asked[weir_sim_below(2)]);
     weir_sim_name("four", "server/4");
     weir_sim_service(weir_sim_host_new("server"), "echo", serve, &world.serving);
+    for (int i = 0; i < CLIENTS; i++)
+        weir_sim_program(weir_sim_host_new(NULL), "client", client, NULL);
+}
+
+/* --- by way of a relay, the program's own --- */
+
+static struct relay relaying;
+static struct relay_counters relay_counters;
+static struct serving middle;
+
+static void relay_counted(const weir_counters *counters)
+{
+    (void)counters;
+    WEIR_SIM_CHECK(relay_counters.open == 0);
+}
+
+/* As the command does it: a table for each life of the server. */
+static int serve_relay(void *arg)
+{
+    relaying.sessions = relay_sessions_new();
+    int result = relaying.sessions ? serve(arg) : -1;
+    relay_sessions_free(relaying.sessions);
+    return result;
+}
+
+void udp_relay(void)
+{
+    serve_datagrams("udp://*:7", "udp://relay:8");
+    memset(&relay_counters, 0, sizeof relay_counters);
+    relaying = (struct relay){.connect = {.size = sizeof relaying.connect, .timeout = WEIR_S(5)},
+                              .session_timeout = between(WEIR_S(1), WEIR_S(10)),
+                              .most_sessions = between(CLIENTS, 100),
+                              .counters = &relay_counters};
+    weir_parse_endpoint("udp://server:7", NULL, &relaying.to);
+    middle = (struct serving){.endpoint = "udp://*:8",
+                              .datagram = relay_datagram,
+                              .arg = &relaying,
+                              .by_hand = one_in(2),
+                              .counted = relay_counted,
+                              .options = {.workers = between(1, 2)}};
+    weir_sim_service(weir_sim_host_new("server"), "echo", serve, &world.serving);
+    weir_sim_service(weir_sim_host_new("relay"), "relay", serve_relay, &middle);
     for (int i = 0; i < CLIENTS; i++)
         weir_sim_program(weir_sim_host_new(NULL), "client", client, NULL);
 }

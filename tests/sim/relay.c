@@ -1,4 +1,5 @@
 /* A relay: what comes from each side goes to the other, the half-close too; whoever is cut off is told, on either side. */
+#include "../../src/cli/relaying.h"
 #include "common.h"
 #include "scenarios.h"
 
@@ -49,6 +50,20 @@ static void pass_on(weir_conn *conn, void *arg)
     weir_close(to);
 }
 
+/* The program's own, or one that looks at the bytes too. */
+static struct serving new_middle(void)
+{
+    static struct relay_counters counters;
+    static struct relay program;
+    program = (struct relay){.connect = {.size = sizeof program.connect, .timeout = PATIENCE}, .counters = &counters};
+    weir_parse_endpoint("tcp://server:7", NULL, &program.to);
+    return (struct serving){.endpoint = "tcp://*:8",
+                            .handler = one_in(2) ? relay_stream : pass_on,
+                            .arg = &program,
+                            .by_hand = one_in(2),
+                            .options = {.workers = between(1, 2), .idle_timeout = IDLE, .write_timeout = IDLE}};
+}
+
 static int talk(void *arg)
 {
     struct story story = story_new(MOST_BYTES);
@@ -75,10 +90,7 @@ void relay(void)
     server = (struct serving){.endpoint = "tcp://*:7",
                               .handler = serve_stories,
                               .options = {.workers = 1, .idle_timeout = IDLE, .write_timeout = IDLE}};
-    middle = (struct serving){.endpoint = "tcp://*:8",
-                              .handler = pass_on,
-                              .by_hand = one_in(2),
-                              .options = {.workers = between(1, 2), .idle_timeout = IDLE, .write_timeout = IDLE}};
+    middle = new_middle();
     weir_sim_service(weir_sim_host_new("server"), "stories", serve, &server);
     weir_sim_service(weir_sim_host_new("relay"), "relay", serve, &middle);
     for (int i = 0; i < CLIENTS; i++)

@@ -26,6 +26,7 @@ static const weir_sim_scenario scenarios[] = {
      .without = WEIR_SIM_CLOCK},
     {.name = "crowd", .summary = "110 clients in short conversations", .set_up = crowd},
     {.name = "udp-echo", .summary = "questions by datagram, until they are answered", .set_up = udp_echo},
+    {.name = "udp-relay", .summary = "the same by way of weir relay, with its sessions", .set_up = udp_relay},
     {.name = "udp-batches", .summary = "many at a time, from the asked address", .set_up = udp_batches},
     {.name = "unix-datagrams", .summary = "the same on Unix sockets", .set_up = unix_datagrams},
     {.name = "deadlines",

@@ -2,23 +2,23 @@
 #ifndef WEIR_TESTS_SIM_SCENARIOS_H
 #define WEIR_TESTS_SIM_SCENARIOS_H
 
-void echo_in_fibers(void), echo_in_threads(void), echo_one_by_one(void); /* echo.c */
-void limits(void);                                                       /* limits.c */
-void drain(void);                                                        /* drain.c */
-void happy_eyeballs(void), no_address_answers(void);                     /* connect.c */
-void crowd(void);                                                        /* crowd.c */
-void udp_echo(void), udp_batches(void), unix_datagrams(void);            /* datagrams.c */
-void deadlines(void), deadlines_and_jumps(void);                         /* deadlines.c */
-void cancels(void);                                                      /* cancels.c */
-void duplex(void);                                                       /* duplex.c */
-void relay(void);                                                        /* relay.c */
-void lines(void);                                                        /* lines.c */
-void channels(void);                                                     /* channels.c */
-void offload(void);                                                      /* offload.c */
-void unix_streams(void), pairs(void);                                    /* local.c */
-void log_writer(void), send_files(void), pipes(void);                    /* files.c */
-void restarts(void);                                                     /* restart.c */
-void clocks(void);                                                       /* clocks.c */
-void signals(void);                                                      /* signals.c */
+void echo_in_fibers(void), echo_in_threads(void), echo_one_by_one(void);       /* echo.c */
+void limits(void);                                                             /* limits.c */
+void drain(void);                                                              /* drain.c */
+void happy_eyeballs(void), no_address_answers(void);                           /* connect.c */
+void crowd(void);                                                              /* crowd.c */
+void udp_echo(void), udp_relay(void), udp_batches(void), unix_datagrams(void); /* datagrams.c */
+void deadlines(void), deadlines_and_jumps(void);                               /* deadlines.c */
+void cancels(void);                                                            /* cancels.c */
+void duplex(void);                                                             /* duplex.c */
+void relay(void);                                                              /* relay.c */
+void lines(void);                                                              /* lines.c */
+void channels(void);                                                           /* channels.c */
+void offload(void);                                                            /* offload.c */
+void unix_streams(void), pairs(void);                                          /* local.c */
+void log_writer(void), send_files(void), pipes(void);                          /* files.c */
+void restarts(void);                                                           /* restart.c */
+void clocks(void);                                                             /* clocks.c */
+void signals(void);                                                            /* signals.c */
 
 #endif
