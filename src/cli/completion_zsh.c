@@ -34,7 +34,7 @@ static const char tail[] =
     "_weir_serve_any() {\n"
     "    local word\n"
     "    for word in \"${(@)words[2, CURRENT - 1]}\"; do\n"
-    "        if (( ${services[(I)${(b)word}:*]} )); then\n"
+    "        if (( ${weir_services[(I)${(b)word}:*]} )); then\n"
     "            _weir_serve_$word\n"
     "            return\n"
     "        fi\n"
@@ -45,20 +45,21 @@ static const char tail[] =
     "_weir() {\n"
     "    local curcontext=$curcontext state line ret=1\n"
     "    local -A opt_args\n"
-    "    local -a commands services\n"
+    "    local -a weir_commands weir_services\n"
     "    _weir_names\n"
-    "    _arguments -C -S '(- *)'{-h,--help}'[prints help]' '(- *)'{-V,--version}'[tells what this program is]' \\\n"
+    "    _arguments -C -A '-*' '(- *)'{-h,--help}'[prints help]' '(- *)'{-V,--version}'[tells what this program is]' "
+    "\\\n"
     "        '1:command:_weir_commands' '*::argument:->page' && ret=0\n"
     "    [[ $state == page ]] || return ret\n"
     "    curcontext=\"${curcontext%:*:*}:weir-$words[1]:\"\n"
     "    case $words[1] in\n"
     "    (serve) _weir_serve_any ;;\n"
-    "    (*) (( $+functions[_weir_$words[1]] && ${commands[(I)${(b)words[1]}:*]} )) && _weir_$words[1] ;;\n"
+    "    (*) (( $+functions[_weir_$words[1]] && ${weir_commands[(I)${(b)words[1]}:*]} )) && _weir_$words[1] ;;\n"
     "    esac\n"
     "}\n"
     "\n"
-    "_weir_commands() { _describe -t commands command commands }\n"
-    "_weir_services() { _describe -t services service services }\n"
+    "_weir_commands() { _describe -t commands command weir_commands }\n"
+    "_weir_services() { _describe -t services service weir_services }\n"
     "\n"
     "# Autoloaded by its name it completes at once; sourced it tells compinit.\n"
     "if [[ $funcstack[1] == _weir ]]; then\n"
@@ -153,10 +154,10 @@ static void print_name(const char *name, const char *summary)
 static void print_names(void)
 {
     const weir_service *service;
-    puts("\n_weir_names() {\n    commands=(");
+    puts("\n_weir_names() {\n    weir_commands=(");
     for (const struct command *const *each = commands; *each; each++)
         print_name((*each)->name, (*each)->summary);
-    puts("    )\n    services=(");
+    puts("    )\n    weir_services=(");
     for (size_t i = 0; (service = weir_service_at(i)); i++)
         print_name(service->name, service->summary);
     puts("    )\n}");

@@ -54,13 +54,22 @@ def script(tmp_path):
     return write
 
 
+def add_program(folder):
+    """A program that is nowhere else, and a file."""
+    (folder / "bin").mkdir()
+    (folder / "bin" / "only-here").symlink_to("/bin/true")
+    (folder / "some-file").write_text("")
+
+
 class Typist:
     """A shell on a terminal, which is typed to. Its window is so large that every list fits."""
 
     def __init__(self, command, folder):
+        add_program(folder)
         primary, secondary = pty.openpty()
         fcntl.ioctl(secondary, termios.TIOCSWINSZ, struct.pack("HHHH", 1000, 200, 0, 0))
         env = environment({"TERM": "vt100", "HOME": str(folder), "ZDOTDIR": str(folder), "INPUTRC": "/dev/null",
+                           "PATH": f"{folder}/bin:{os.environ['PATH']}",
                            "XDG_DATA_DIRS": f"{folder}:/usr/share"})
         self.process = subprocess.Popen(command, stdin=secondary, stdout=secondary, stderr=secondary, env=env,
                                         cwd=folder, start_new_session=True,
@@ -139,6 +148,7 @@ TYPED = [
     ("weir ask udp:\t:7 x", ["ask", "udp://:7", "x"]),
     ("weir bench :8000 --chu\t", ["bench", ":8000", "--churn"]),
     ("weir ask -- --mod\t", ["ask", "--", "--mod"]),
+    ("weir serve exec -- only-\t some-\t", ["serve", "exec", "--", "only-here", "some-file"]),
 ]
 
 
@@ -147,7 +157,6 @@ TYPED = [
 def test_what_is_typed_with_tabs_is_what_the_program_gets(typist, tmp_path, shell, installed):
     if shell == "bash" and installed and not os.path.exists("/usr/share/bash-completion/bash_completion"):
         pytest.skip("bash-completion is not installed")
-    (tmp_path / "some-file").write_text("")
     typing = typist(shell, installed)
     for keys, expected in TYPED:
         # zsh joins an option and its argument.
@@ -158,7 +167,8 @@ def test_what_is_typed_with_tabs_is_what_the_program_gets(typist, tmp_path, shel
 def fish(script_path, tmp_path, *lines):
     """What fish would complete each line to: a set a line. It finds the script by itself."""
     folder = script_path.parent.parent.parent
-    env = environment({"HOME": str(tmp_path), "XDG_DATA_DIRS": f"{folder}:/usr/share", "TERM": "dumb"})
+    env = environment({"HOME": str(tmp_path), "XDG_DATA_DIRS": f"{folder}:/usr/share", "TERM": "dumb",
+                       "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"})
     asked = "; ".join(f"complete -C '{line}'; echo :end" for line in lines)
     result = subprocess.run(["fish", "-c", f"function weir; end; {asked}"], env=env, cwd=tmp_path,
                             stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds(60), start_new_session=True)
@@ -168,7 +178,7 @@ def fish(script_path, tmp_path, *lines):
 
 
 def test_fish_completes(script, tmp_path):
-    (tmp_path / "some-file").write_text("")
+    add_program(tmp_path)
     cases = {
         "weir as": {"ask"},
         "weir serve ec": {"echo"},
@@ -183,6 +193,8 @@ def test_fish_completes(script, tmp_path):
         "weir ask udp": {"udp://"},
         "weir bench :8000 --chu": {"--churn"},
         "weir ask -- --mod": set(),
+        "weir serve exec -- only-": {"only-here"},
+        "weir serve exec -- only-here some-": {"some-file"},
     }
     assert dict(zip(cases, fish(script("fish"), tmp_path, *cases))) == cases
 
