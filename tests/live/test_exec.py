@@ -136,6 +136,14 @@ def test_the_end_of_its_output_is_passed_on_while_it_reads_on(run):
         server.wait_for_text(r"had 5$")
 
 
+def test_when_both_sides_have_ended_it_may_go_on(run):
+    server = shell(run, "exec >&-; cat >/dev/null; sleep 2.5; echo done >&2")
+    with server.connect() as connection:
+        assert ask(connection, b"a job") == b""
+    server.wait_for_text(r"sh\[\d+\]: done$")
+    server.wait_for_text(r"exited with status 0$")
+
+
 def test_what_it_leaves_in_its_group_ends_with_it(run):
     server = shell(run, "sleep 1000 & echo $!")
     with server.connect() as connection:

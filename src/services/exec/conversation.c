@@ -45,8 +45,9 @@ struct conversation {
     uint64_t moved;
     char gone[160]; /* why there is no client any more to serve; "": there is */
     int64_t gone_at;
-    bool cut;   /* the server has cancelled this */
-    bool ended; /* the program has, with this status */
+    bool delivered; /* the client was told the end of the program's output */
+    bool cut;       /* the server has cancelled this */
+    bool ended;     /* the program has, with this status */
     int status;
     char label[EXEC_CLIENT_ROOM + 64]; /* client and program, as the log has them */
 };
@@ -118,8 +119,10 @@ static int deliver(void *arg)
     if (copied < 0)
         client_failed(conversation);
     weir_process_close_file(conversation->process, 1);
-    if (!*conversation->gone)
-        weir_shutdown(conversation->conn, SHUT_WR);
+    if (*conversation->gone)
+        return 0;
+    weir_shutdown(conversation->conn, SHUT_WR);
+    conversation->delivered = true;
     return 0;
 }
 
@@ -187,7 +190,8 @@ static void look_at_client(struct conversation *conversation)
         conversation->moved = received + sent;
         conversation->moved_at = now;
     }
-    if (exec_is_cut(conversation->conn))
+    /* Whoever has ended its side too has nothing more to wait for; its program may still be at work on what it sent. */
+    if (!conversation->delivered && exec_is_cut(conversation->conn))
         client_gone(conversation, "the client has gone");
     else if (now - LOOK > since(conversation->moved_at, exec->idle))
         client_gone(conversation, "idle for too long");

@@ -15,32 +15,28 @@ struct lines {
 };
 
 /* Escaped here, since a line may hold NULs. */
-static void tell(const struct lines *lines, size_t length)
+static void tell(const struct lines *lines, const char *line, size_t length)
 {
     char text[ESCAPED_MOST];
-    if (length > 0 && lines->text[length - 1] == '\r')
+    if (length > 0 && line[length - 1] == '\r')
         length--;
-    weir_log(WEIR_LOG_INFO, "%s: %s", lines->label, weir_escape(lines->text, length, text, sizeof text));
+    weir_log(WEIR_LOG_INFO, "%s: %s", lines->label, weir_escape(line, length, text, sizeof text));
 }
 
 /* Tells the whole lines that there are, and the rest too where there is no room for more of it. */
 static void tell_lines(struct lines *lines)
 {
-    size_t begin = 0;
-    const char *end;
-    while ((end = memchr(lines->text + begin, '\n', lines->length - begin))) {
-        size_t length = (size_t)(end - lines->text) - begin;
-        memmove(lines->text, lines->text + begin, lines->length - begin);
-        lines->length -= begin;
-        tell(lines, length);
-        begin = length + 1;
+    const char *line = lines->text, *end;
+    while ((end = memchr(line, '\n', lines->length))) {
+        tell(lines, line, (size_t)(end - line));
+        lines->length -= (size_t)(end + 1 - line);
+        line = end + 1;
     }
-    memmove(lines->text, lines->text + begin, lines->length - begin);
-    lines->length -= begin;
-    if (lines->length == LINE_MOST) {
-        tell(lines, lines->length);
-        lines->length = 0;
-    }
+    memmove(lines->text, line, lines->length);
+    if (lines->length < LINE_MOST)
+        return;
+    tell(lines, lines->text, lines->length);
+    lines->length = 0;
 }
 
 void exec_log_lines(weir_file *errors, const char *label)
@@ -58,6 +54,6 @@ void exec_log_lines(weir_file *errors, const char *label)
         tell_lines(lines);
     }
     if (lines->length > 0)
-        tell(lines, lines->length);
+        tell(lines, lines->text, lines->length);
     free(lines);
 }
