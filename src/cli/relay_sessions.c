@@ -7,14 +7,43 @@
  * full, they leave copies. A session is freed by the last who knows it.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "relay_table.h"
 
 enum { AT_ONCE = 4 };
 
-/* For answers on their way: nothing parks between receiving and sending them. */
-static _Thread_local char rooms[AT_ONCE][65536];
+/*
+ * For answers on their way, a thread's: nothing parks between receiving and sending them. Not thread-local themselves, since
+ * those are part of every thread's stack, which has to be larger for that than a client's thread has it.
+ */
+struct rooms {
+    char room[AT_ONCE][65536];
+};
+
+static pthread_key_t rooms_key;
+static pthread_once_t rooms_once = PTHREAD_ONCE_INIT;
+
+static void make_rooms_key(void)
+{
+    pthread_key_create(&rooms_key, free);
+}
+
+/* The thread's, which frees them at its end. NULL with ENOMEM. */
+static struct rooms *rooms_here(void)
+{
+    pthread_once(&rooms_once, make_rooms_key);
+    struct rooms *rooms = pthread_getspecific(rooms_key);
+    if (rooms)
+        return rooms;
+    rooms = malloc(sizeof *rooms);
+    if (rooms && pthread_setspecific(rooms_key, rooms) == 0)
+        return rooms;
+    free(rooms);
+    weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "relay", "", NULL);
+    return NULL;
+}
 
 /* --- from the client to the other end --- */
 
@@ -137,9 +166,12 @@ static int answer_some(struct relay *relay, struct relay_session *session, const
         if (readable <= 0)
             return readable;
     }
+    struct rooms *rooms = rooms_here();
+    if (!rooms)
+        return -1;
     weir_datagram answers[AT_ONCE];
     for (int i = 0; i < AT_ONCE; i++)
-        answers[i] = (weir_datagram){.data = rooms[i], .capacity = sizeof rooms[i]};
+        answers[i] = (weir_datagram){.data = rooms->room[i], .capacity = sizeof rooms->room[i]};
     int count = weir_recv_batch(session->conn, answers, AT_ONCE);
     if (count < 0)
         return -1;
