@@ -15,14 +15,15 @@
 
 struct text {
     size_t length;
-    char data[1024];
+    char data[4096];
 };
 
 /* Shows pieces of `piece` bytes with so much room at a time, and the end. */
-static struct text show(const char *bytes, size_t length, size_t piece, size_t room)
+static struct text show(const char *encoding, const char *bytes, size_t length, size_t piece, size_t room)
 {
-    struct shown shown = {0};
+    struct shown shown;
     struct text text = {0};
+    assert_int_equal(shown_begin(&shown, encoding), 0);
     for (size_t at = 0; at < length;) {
         size_t used, left = length - at < piece ? length - at : piece;
         text.length += shown_add(&shown, bytes + at, left, &used, text.data + text.length, room);
@@ -30,20 +31,21 @@ static struct text show(const char *bytes, size_t length, size_t piece, size_t r
         at += used;
     }
     text.length += shown_end(&shown, text.data + text.length, room);
+    shown_free(&shown);
     return text;
 }
 
-static void check(const char *bytes, size_t length, const char *expected)
+static void check(const char *encoding, const char *bytes, size_t length, const char *expected)
 {
     for (size_t piece = 1; piece <= length; piece++)
-        for (size_t room = SHOWN_ROOM; room < SHOWN_ROOM + 4; room++) {
-            struct text text = show(bytes, length, piece, room);
+        for (size_t room = SHOWN_ROOM; room < SHOWN_ROOM + 3; room++) {
+            struct text text = show(encoding, bytes, length, piece, room);
             assert_int_equal(text.length, strlen(expected));
             assert_memory_equal(text.data, expected, text.length);
         }
 }
 
-#define CHECK(bytes, expected) check(bytes, sizeof(bytes) - 1, expected)
+#define CHECK(bytes, expected) check("utf-8", bytes, sizeof(bytes) - 1, expected)
 
 static void text_is_as_it_is(void **state)
 {
@@ -92,17 +94,62 @@ static void a_carriage_return_before_a_newline_goes(void **state)
     CHECK("\r\xc3\xbc\r\xff", "\\x0d\xc3\xbc\\x0d" BAD);
 }
 
+static void other_encodings_are_decoded(void **state)
+{
+    (void)state;
+    check("latin-1", "gr\xfc\xdf\x85\r\n", 7, "gr\xc3\xbc\xc3\x9f\\xc2\\x85\n");
+    check("cp1252", "\x80 \x81", 3, "\xe2\x82\xac " BAD);
+    check("shift_jis", "\x8a\xbf\x8e\x9a", 4, "\xe6\xbc\xa2\xe5\xad\x97");
+}
+
+static void the_newline_must_be_a_byte(void **state)
+{
+    (void)state;
+    assert_int_equal(shown_check("utf-8"), 0);
+    assert_int_equal(shown_check("Latin1"), 0);
+    assert_int_equal(shown_check("gb18030"), 0);
+    assert_int_equal(shown_check("utf-16"), -1);
+    assert_int_equal(shown_check("utf-16-le"), -1);
+    assert_int_equal(shown_check("cp037"), -1);
+    assert_int_equal(shown_check("no-such"), -1);
+}
+
+static void much_text_with_little_room(void **state)
+{
+    (void)state;
+    enum { LENGTH = 20000 };
+    static char bytes[LENGTH], text[8 * LENGTH];
+    struct shown shown;
+    memset(bytes, 0x85, sizeof bytes);
+    assert_int_equal(shown_begin(&shown, "latin-1"), 0);
+    size_t length = 0;
+    for (size_t at = 0, used; at < LENGTH; at += used) {
+        char some[SHOWN_ROOM];
+        size_t got = shown_add(&shown, bytes + at, LENGTH - at, &used, some, sizeof some);
+        assert_true(used > 0 && got <= sizeof some);
+        memcpy(text + length, some, got);
+        length += got;
+    }
+    shown_free(&shown);
+    assert_int_equal(length, 8 * LENGTH);
+    for (size_t at = 0; at < length; at += 8)
+        assert_memory_equal(text + at, "\\xc2\\x85", 8);
+}
+
 static void what_was_kept_is_gone_after_the_end(void **state)
 {
     (void)state;
-    struct shown shown = {0};
+    struct shown shown;
     char text[SHOWN_ROOM];
     size_t used;
+    assert_int_equal(shown_begin(&shown, "utf-8"), 0);
     assert_int_equal(shown_add(&shown, "\xe2\x82", 2, &used, text, sizeof text), 0);
+    assert_true(shown.begun);
     assert_int_equal(shown_end(&shown, text, sizeof text), 3);
     assert_int_equal(shown_end(&shown, text, sizeof text), 0);
     assert_int_equal(shown_add(&shown, "\xac", 1, &used, text, sizeof text), 3);
     assert_memory_equal(text, BAD, 3);
+    shown_free(&shown);
 }
 
 int main(void)
@@ -113,6 +160,9 @@ int main(void)
         cmocka_unit_test(half_a_character_at_the_end_is_replaced),
         cmocka_unit_test(what_steers_a_terminal_is_escaped),
         cmocka_unit_test(a_carriage_return_before_a_newline_goes),
+        cmocka_unit_test(other_encodings_are_decoded),
+        cmocka_unit_test(the_newline_must_be_a_byte),
+        cmocka_unit_test(much_text_with_little_room),
         cmocka_unit_test(what_was_kept_is_gone_after_the_end),
     };
     return cmocka_run_group_tests_name("shown", tests, NULL, NULL);

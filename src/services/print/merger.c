@@ -8,10 +8,18 @@
 
 #include "merger_inside.h"
 
-static struct sender sender_new(struct merger *merger)
+/* 0, or -1 as shown_begin. sender_end is due either way. */
+static int sender_begin(struct sender *sender, struct merger *merger)
 {
-    return (struct sender){
-        .merger = merger, .name = atomic_fetch_add(&merger->shared->last_name, 1) + 1, .pause_ends = WEIR_FOREVER};
+    *sender = (struct sender){.merger = merger, .pause_ends = WEIR_FOREVER};
+    sender->name = atomic_fetch_add(&merger->shared->last_name, 1) + 1;
+    return merger->options.encoding ? shown_begin(&sender->shown, merger->options.encoding) : 0;
+}
+
+static void sender_end(struct sender *sender)
+{
+    free(sender->held);
+    shown_free(&sender->shown);
 }
 
 /* --- a sender's lines --- */
@@ -92,8 +100,7 @@ static int take(struct sender *sender, const char *data, size_t size)
 /* The last of it. */
 static int finish(struct sender *sender)
 {
-    const struct shown *shown = &sender->shown;
-    bool ends_text = sender->merger->options.text && (shown->missing || shown->carriage || sender->within_line);
+    bool ends_text = sender->merger->options.encoding && (sender->shown.begun || sender->within_line);
     sender->ends = true;
     int result = ends_text && sender->length == 0 ? merger_emit(sender, "", 0, false) : emit_held(sender, false);
     merger_give_turn(sender);
@@ -158,23 +165,35 @@ static int finish_failed(struct sender *sender)
 
 int merger_receive(struct merger *merger, weir_conn *conn, struct merger_told *told)
 {
-    struct sender sender = sender_new(merger);
+    struct sender sender;
     *told = (struct merger_told){0};
     atomic_fetch_add(&merger->shared->senders, 1);
-    int result = receive_all(&sender, conn, &told->bytes);
-    result = result < 0 ? finish_failed(&sender) : finish(&sender);
+    int result = sender_begin(&sender, merger);
+    if (result == 0) {
+        result = receive_all(&sender, conn, &told->bytes);
+        result = result < 0 ? finish_failed(&sender) : finish(&sender);
+    }
+    sender_end(&sender);
     atomic_fetch_sub(&merger->shared->senders, 1);
     told->broken = sender.broken;
     return result;
 }
 
+static int write_message(struct sender *sender, const char *data, size_t size)
+{
+    if (size > 0 && data[size - 1] == '\n')
+        return merger_emit(sender, data, size, false);
+    if (hold(sender, data, size) < 0 || hold(sender, "\n", 1) < 0)
+        return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "write", "stdout", NULL);
+    return emit_held(sender, false);
+}
+
 int merger_message(struct merger *merger, const char *data, size_t size)
 {
-    struct sender sender = sender_new(merger);
-    bool whole = size > 0 && data[size - 1] == '\n';
-    if (!whole && (hold(&sender, data, size) < 0 || hold(&sender, "\n", 1) < 0)) {
-        free(sender.held);
-        return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "print", "", NULL);
-    }
-    return whole ? merger_emit(&sender, data, size, false) : emit_held(&sender, false);
+    struct sender sender;
+    int result = sender_begin(&sender, merger);
+    if (result == 0)
+        result = write_message(&sender, data, size);
+    sender_end(&sender);
+    return result;
 }

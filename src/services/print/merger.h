@@ -15,7 +15,7 @@
 struct merger;
 
 struct merger_options {
-    bool text; /* shown as text (see shown.h), each sender's last line ended; otherwise byte for byte */
+    const char *encoding; /* shown as text (see shown.h), each sender's last line ended; NULL: byte for byte */
     /*
      * Of an unfinished line: shown at once where its sender is alone, otherwise when he has been silent for the pause. Without it
      * only lines longer than weir_line_limit are begun before they have ended.

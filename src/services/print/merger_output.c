@@ -68,7 +68,7 @@ static void lose(struct merger *merger, size_t size)
 static size_t make_output(struct sender *sender, const char *data, size_t size, char *text, size_t room)
 {
     size_t used, length;
-    if (!sender->merger->options.text) {
+    if (!sender->merger->options.encoding) {
         memcpy(text, data, size);
         return size;
     }
@@ -80,7 +80,7 @@ static size_t make_output(struct sender *sender, const char *data, size_t size, 
 static void leave(struct sender *sender, const char *output, size_t length, const char *data, size_t size)
 {
     struct merger *merger = sender->merger;
-    size_t room = merger->options.text ? 4 * size + 2 * SHOWN_ROOM : size;
+    size_t room = merger->options.encoding ? SHOWN_MOST * size + 2 * SHOWN_ROOM : size;
     struct left *left = malloc(sizeof *left + length + room);
     sender->leaves = true;
     if (!left) {
@@ -247,7 +247,7 @@ static int write_in_turn(struct sender *sender, const char *data, size_t size)
 {
     struct merger *merger = sender->merger;
     if (!atomic_load(&merger->over))
-        return merger->options.text ? write_text(sender, data, size) : write_bytes(sender, data, size);
+        return merger->options.encoding ? write_text(sender, data, size) : write_bytes(sender, data, size);
     lose(merger, size);
     return weir_fail(WEIR_ERROR_CANCELLED, ECANCELED, "write", "stdout", "it takes no more");
 }
@@ -293,7 +293,7 @@ static void write_left(struct merger *merger)
         }
         free(left);
     }
-    if (takes && merger->options.text)
+    if (takes && merger->options.encoding)
         make_room(merger, 0);
 }
 

@@ -8,9 +8,11 @@
 #include "../services.h"
 #include "../sources.h"
 #include "merger.h"
+#include "shown.h"
 
 struct settings {
     int64_t pause;
+    const char *encoding;
 };
 
 struct print {
@@ -43,15 +45,18 @@ static void written(void *arg, const char *data, size_t size)
         weir_log(WEIR_LOG_INFO, "stdout can be written to again");
 }
 
-static int start(void *settings, const weir_server_options *options, void **arg)
+static int start(void *arguments, const weir_server_options *options, void **arg)
 {
     (void)options;
+    const struct settings *settings = arguments;
+    if (shown_check(settings->encoding) < 0)
+        return -1;
     struct print *print = calloc(1, sizeof *print);
     if (!print)
         return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "start", "print", NULL);
-    struct merger_options merging = {.text = true,
+    struct merger_options merging = {.encoding = settings->encoding,
                                      .unfinished = true,
-                                     .pause = ((struct settings *)settings)->pause,
+                                     .pause = settings->pause,
                                      .written = written,
                                      .failed = failed,
                                      .arg = print};
@@ -117,6 +122,9 @@ static const weir_option options[] = {
      "where several clients are connected: how long one must be silent before what it has sent of a line is shown, and "
      "others go on below it",
      "200ms"},
+    {WEIR_OPTION_TEXT, "encoding", 0, "NAME", offsetof(struct settings, encoding),
+     "what the text comes in: utf-8, latin-1, cp1252, shift_jis and whatever else Python or iconv has by that name",
+     "utf-8"},
     {0},
 };
 
@@ -143,8 +151,9 @@ const weir_service print_service = {
         "inside a line of another: a line is printed when it has ended, or when its client has ended or been silent "
         "for the --pause. Longer lines than --line-limit are printed as they come, while the others wait. A datagram "
         "is a line. With --processes this holds for lines of up to 4096 bytes.\n\n"
-        "Text is UTF-8, however it was cut on its way. Bytes that are not become U+FFFD, control characters but "
-        "newline and tab become \\xHH, so that nobody can steer the terminal; CR LF is a newline.\n\n"
+        "The text is decoded, however it was cut on its way, and printed as UTF-8. Bytes that are none become U+FFFD, "
+        "control characters but newline and tab become \\xHH, so that nobody can steer the terminal; CR LF is a "
+        "newline.\n\n"
         "When the reader of stdout goes away it ends, with status 0. What cannot be written for another reason is "
         "dropped, counted and told.",
     .transports = transports,

@@ -1,138 +1,138 @@
 /* Bytes as text that may be shown; see shown.h. */
 #include "shown.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
-#include <weir/log.h>
+
+enum { ESCAPED = 4 }; /* a byte of text as \xHH */
 
 struct output {
     char *text;
     size_t length;
 };
 
-static void put(struct output *output, const void *text, size_t length)
+int shown_check(const char *encoding)
+{
+    size_t length = 0;
+    char *newline = weir_encode("\n", 1, encoding, WEIR_TEXT_STRICT, &length);
+    if (!newline)
+        return -1;
+    bool is_byte = length == 1 && newline[0] == '\n';
+    free(newline);
+    if (is_byte)
+        return 0;
+    return weir_fail(WEIR_ERROR_USAGE, EINVAL, "", encoding, "an encoding whose newline is not a byte of its own");
+}
+
+int shown_begin(struct shown *shown, const char *encoding)
+{
+    *shown = (struct shown){.decoder = weir_decoder_new(encoding, WEIR_TEXT_REPLACE)};
+    return shown->decoder ? 0 : -1;
+}
+
+void shown_free(struct shown *shown)
+{
+    weir_decoder_free(shown->decoder);
+}
+
+/* --- characters --- */
+
+static void put(struct output *output, const char *text, size_t length)
 {
     memcpy(output->text + output->length, text, length);
     output->length += length;
 }
 
-static void put_replacement(struct output *output)
-{
-    put(output, "\xef\xbf\xbd", 3);
-}
-
-/* A whole character, escaped where it must be. */
-static void put_character(struct output *output, const unsigned char *bytes, size_t length)
-{
-    char text[4 * 4 + 1];
-    if (length == 1 && (bytes[0] == '\\' || bytes[0] == '\n' || bytes[0] == '\t')) {
-        put(output, bytes, 1);
-        return;
-    }
-    weir_escape(bytes, length, text, sizeof text);
-    put(output, text, strlen(text));
-}
-
-/* --- characters of several bytes --- */
-
-static void expect(struct shown *shown, unsigned char missing, unsigned char lowest, unsigned char highest)
-{
-    shown->missing = missing;
-    shown->lowest = lowest;
-    shown->highest = highest;
-}
-
-/*
- * What a first byte lets follow: Unicode's table 3-7. After E0 and F0 low values would be longer forms of what is shorter, after
- * ED come surrogates, after F4 what is beyond U+10FFFF. False: it begins no character.
- */
-static bool begin(struct shown *shown, unsigned char byte)
-{
-    if (byte < 0xc2 || byte > 0xf4)
-        return false;
-    if (byte < 0xe0)
-        expect(shown, 1, 0x80, 0xbf);
-    else if (byte < 0xf0)
-        expect(shown, 2, byte == 0xe0 ? 0xa0 : 0x80, byte == 0xed ? 0x9f : 0xbf);
-    else
-        expect(shown, 3, byte == 0xf0 ? 0x90 : 0x80, byte == 0xf4 ? 0x8f : 0xbf);
-    shown->kept[0] = byte;
-    shown->length = 1;
-    return true;
-}
-
-/* The next byte of a character. Whether it was one; if not, what was kept is given up. */
-static bool go_on(struct shown *shown, unsigned char byte, struct output *output)
-{
-    if (byte < shown->lowest || byte > shown->highest) {
-        put_replacement(output);
-        shown->missing = 0;
-        return false;
-    }
-    shown->kept[shown->length++] = byte;
-    expect(shown, shown->missing - 1, 0x80, 0xbf);
-    if (shown->missing == 0)
-        put_character(output, shown->kept, shown->length);
-    return true;
-}
-
-/* --- bytes --- */
-
 /* A CR is shown where no newline follows it. */
 static void put_carriage(struct shown *shown, struct output *output)
 {
     if (shown->carriage)
-        put_character(output, (const unsigned char *)"\r", 1);
+        put(output, "\\x0d", ESCAPED);
     shown->carriage = false;
 }
 
-static void add_byte(struct shown *shown, unsigned char byte, struct output *output)
+/* A character, escaped where it must be. */
+static void put_character(struct shown *shown, const char *bytes, size_t length, struct output *output)
 {
-    if (shown->missing && go_on(shown, byte, output))
-        return;
-    if (byte == '\n')
+    char text[4 * ESCAPED + 1];
+    if (*bytes == '\n')
         shown->carriage = false;
     put_carriage(shown, output);
-    if (byte == '\r')
+    if (*bytes == '\r') {
         shown->carriage = true;
-    else if (byte < 0x80)
-        put_character(output, &byte, 1);
-    else if (!begin(shown, byte))
-        put_replacement(output);
+    } else if (*bytes == '\n' || *bytes == '\t') {
+        put(output, bytes, 1);
+    } else {
+        weir_escape(bytes, length, text, sizeof text);
+        put(output, text, strlen(text));
+    }
 }
 
-/* How many of the bytes are printable ASCII, which stays as it is. */
-static size_t plain(const char *bytes, size_t length)
+/* The length of the character that text begins with. */
+static size_t character(const char *text)
+{
+    unsigned char first = (unsigned char)*text;
+    return first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+}
+
+/* How many bytes of text are printable ASCII, which stays as it is; so does a backslash. */
+static size_t plain(const char *text, size_t length)
 {
     size_t count = 0;
-    while (count < length && bytes[count] >= ' ' && bytes[count] <= '~')
+    while (count < length && text[count] >= ' ' && text[count] <= '~')
         count++;
     return count;
+}
+
+static void put_text(struct shown *shown, const char *text, size_t length, struct output *output)
+{
+    for (size_t at = 0; at < length;) {
+        size_t run = plain(text + at, length - at);
+        if (run) {
+            put_carriage(shown, output);
+            put(output, text + at, run);
+        } else {
+            put_character(shown, text + at, run = character(text + at), output);
+        }
+        at += run;
+    }
+}
+
+/* --- pieces --- */
+
+/* Room in which to decode, so that what it becomes has room as well, a CR from before included. */
+static size_t decoding_room(size_t size, size_t most)
+{
+    size_t room = (size - ESCAPED) / ESCAPED;
+    return room < most ? room : most;
 }
 
 size_t shown_add(struct shown *shown, const char *bytes, size_t length, size_t *used, char *text, size_t size)
 {
     struct output output = {text, 0};
-    size_t at = 0;
-    while (at < length && size - output.length >= SHOWN_ROOM) {
-        size_t room = size - output.length, left = length - at;
-        size_t run = shown->missing || shown->carriage ? 0 : plain(bytes + at, left < room ? left : room);
-        put(&output, bytes + at, run);
-        at += run;
-        if (run == 0)
-            add_byte(shown, (unsigned char)bytes[at++], &output);
+    *used = 0;
+    while (*used < length && size - output.length >= SHOWN_ROOM) {
+        char decoded[512];
+        size_t taken, room = decoding_room(size - output.length, sizeof decoded);
+        ssize_t got = weir_decoder_decode(shown->decoder, bytes + *used, length - *used, &taken, decoded, room);
+        put_text(shown, decoded, got > 0 ? (size_t)got : 0, &output);
+        *used += got < 0 ? length - *used : taken; /* what is replaced never fails */
     }
-    *used = at;
+    if (*used)
+        shown->begun = bytes[*used - 1] != '\n';
     return output.length;
 }
 
 size_t shown_end(struct shown *shown, char *text, size_t size)
 {
     struct output output = {text, 0};
+    char decoded[SHOWN_ROOM / ESCAPED - ESCAPED];
     if (size < SHOWN_ROOM)
         return 0;
-    if (shown->missing)
-        put_replacement(&output);
+    ssize_t got = weir_decoder_finish(shown->decoder, decoded, sizeof decoded);
+    put_text(shown, decoded, got > 0 ? (size_t)got : 0, &output);
     put_carriage(shown, &output);
-    *shown = (struct shown){0};
+    shown->begun = false;
     return output.length;
 }

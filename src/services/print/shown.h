@@ -1,26 +1,33 @@
 /*
- * What arrives as text that may be shown: UTF-8 in pieces, however it was cut on its way.
+ * What arrives as text that may be shown: decoded in pieces, however they were cut on their way.
  *
- * Bytes that are no UTF-8 become U+FFFD, one for each maximal part of a character (Unicode, 3.9, "substitution of maximal
- * subparts"). Tabs and newlines stay, a CR before a newline goes; other control characters, and what else weir_escape takes for
- * unsafe, become \xHH a byte, so that nobody can steer a terminal. A backslash stays what it is.
+ * Bytes that are no text become U+FFFD, of UTF-8 one for each maximal part of a character. Tabs and newlines stay, a CR before a
+ * newline goes; other control characters, and what else weir_escape takes for unsafe, become \xHH a byte, so that nobody can
+ * steer a terminal. A backslash stays what it is.
  */
 #ifndef SERVICES_PRINT_SHOWN_H
 #define SERVICES_PRINT_SHOWN_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include <weir/weir.h>
 
-/* What is kept between two pieces. All zero is the beginning. */
+/* What is kept between two pieces. */
 struct shown {
-    unsigned char kept[4]; /* of a character that is not complete */
-    unsigned char length;
-    unsigned char missing;         /* how many bytes it still lacks */
-    unsigned char lowest, highest; /* what the next of them may be */
-    bool carriage;                 /* a CR was the last byte */
+    weir_decoder *decoder;
+    bool carriage; /* a CR was the last character */
+    bool begun;    /* the last byte ended no line */
 };
 
-enum { SHOWN_ROOM = 32 }; /* the least room for text: what one byte may bring about */
+enum {
+    SHOWN_ROOM = 1024, /* the least room for text, and enough for what an end brings about */
+    SHOWN_MOST = 16,   /* the most bytes of text that one byte becomes */
+};
+
+/* Whether an encoding can be shown in pieces that end with lines: its newline must be one byte, a LF. 0, or -1 of kind USAGE. */
+int shown_check(const char *encoding);
+
+/* 0, or -1 as weir_decoder_new. shown_free is due either way. May park. */
+int shown_begin(struct shown *shown, const char *encoding);
+void shown_free(struct shown *shown);
 
 /* Shows as many of the `length` bytes as `size` (at least SHOWN_ROOM) has room for; *used is how many. Returns the text's length. */
 size_t shown_add(struct shown *shown, const char *bytes, size_t length, size_t *used, char *text, size_t size);
