@@ -139,6 +139,8 @@ typedef struct weir_run_options {
     void (*ready)(void *arg);  /* called once when everything listens; `arg` */
     void (*reload)(void *arg); /* at SIGHUP; NULL: SIGHUP is left alone */
     void *arg;
+    /* At SIGUSR1, after the counters, for more of the caller's; in the parent where there are several processes. */
+    void (*counted)(void *arg);
 } weir_run_options;
 
 /*

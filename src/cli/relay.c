@@ -125,6 +125,26 @@ static int add(weir_server *server, struct relay_settings *settings)
     return relay->sessions ? weir_server_add_datagrams(server, settings->from.text, relay_datagram, relay) : -1;
 }
 
+/* What the counters of the server do not tell: one line, of those that are not zero. */
+static void log_counters(void *arg)
+{
+    const struct relay *relay = arg;
+    const struct relay_counters *counters = relay->counters;
+    const struct {
+        const char *name;
+        uint64_t value;
+    } all[] = {{"unreached", counters->unreached},      {"cut", counters->cut},
+               {"sessions", counters->sessions},        {"sessions_open", (uint64_t)counters->open},
+               {"sessions_refused", counters->refused}, {"overrun", counters->overrun},
+               {"undelivered", counters->undelivered}};
+    char text[400] = "";
+    size_t length = 0;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].value && length < sizeof text)
+            length += (size_t)snprintf(text + length, sizeof text - length, " %s=%" PRIu64, all[i].name, all[i].value);
+    weir_log(WEIR_LOG_INFO, "relay to %s:%s", relay->to.text, *text ? text : " nothing yet");
+}
+
 static int serve(struct relay_settings *settings)
 {
     weir_server_options options = settings->server;
@@ -134,8 +154,11 @@ static int serve(struct relay_settings *settings)
         options.workers = 1; /* several would take from one socket, and mix up the order */
     weir_server *server = weir_server_new(&options);
     int result = server ? add(server, settings) : -1;
+    weir_run_options run = serving_run_options(&settings->run, &options);
+    run.counted = log_counters;
+    run.arg = &settings->relay;
     if (result == 0)
-        result = serving_run(&server, 1, &settings->run, &options, NULL, NULL);
+        result = weir_run_servers(&server, 1, &run);
     int status = result < 0 ? failed() : STATUS_DONE;
     weir_server_free(server);
     relay_sessions_free(settings->relay.sessions);

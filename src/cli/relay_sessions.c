@@ -73,7 +73,7 @@ static bool send_on(struct relay *relay, struct relay_session *session, const vo
         return true;
     if (errno == EAGAIN)
         return false;
-    atomic_fetch_add(&relay->counters->unanswered, 1);
+    atomic_fetch_add(&relay->counters->undelivered, 1);
     relay_complain(relay, relay->to.text);
     if (!passes(session))
         weir_abort(session->conn); /* its handler ends it */
@@ -122,7 +122,7 @@ static void answer(struct relay *relay, const weir_datagram *datagram, const wei
     int result = heard->truncated ? fail_cut_short(relay->to.text) : weir_reply(datagram, heard->data, heard->length);
     if (result == 0)
         return;
-    atomic_fetch_add(&relay->counters->unanswered, 1);
+    atomic_fetch_add(&relay->counters->undelivered, 1);
     relay_complain(relay, "a datagram's answer");
 }
 
@@ -208,7 +208,7 @@ static void live(struct relay *relay, struct relay_session *session, const weir_
 static void refuse(struct relay *relay, const weir_address *peer)
 {
     char text[WEIR_ADDRESS_TEXT];
-    atomic_fetch_add(&relay->counters->sessions_refused, 1);
+    atomic_fetch_add(&relay->counters->refused, 1);
     weir_fail(WEIR_ERROR_LIMIT, EAGAIN, "session", weir_address_text(peer, text, sizeof text),
               "there are as many sessions as there may be");
     relay_complain(relay, relay->to.text);

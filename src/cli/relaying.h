@@ -12,13 +12,13 @@ struct relay_sessions;
 
 /* What a relay has counted; in memory that several processes may share. */
 struct relay_counters {
-    _Atomic uint64_t unreached;        /* clients whose connection to the other end failed */
-    _Atomic uint64_t cut;              /* pairs that one of the two ends, or a limit, has cut */
-    _Atomic uint64_t sessions;         /* of datagrams, that were begun */
-    _Atomic int64_t open;              /* of those, that have not ended */
-    _Atomic uint64_t sessions_refused; /* datagrams dropped since there were sessions enough */
-    _Atomic uint64_t overrun;          /* datagrams dropped since those before them had not left yet */
-    _Atomic uint64_t unanswered;       /* what could not be sent on, or an answer that could not be given */
+    _Atomic uint64_t unreached;   /* clients whose connection to the other end failed */
+    _Atomic uint64_t cut;         /* pairs that one of the two ends, or a limit, has cut */
+    _Atomic uint64_t sessions;    /* of datagrams, that were begun */
+    _Atomic int64_t open;         /* of those, that have not ended */
+    _Atomic uint64_t refused;     /* datagrams dropped since there were sessions enough */
+    _Atomic uint64_t overrun;     /* datagrams dropped since those before them had not left yet */
+    _Atomic uint64_t undelivered; /* datagrams that could not be sent, there or back */
 };
 
 struct relay {

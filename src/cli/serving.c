@@ -89,17 +89,22 @@ void serving_log(const struct run_settings *settings)
         errors_are_records();
 }
 
-int serving_run(weir_server *const *servers, size_t count, const struct run_settings *settings,
-                const weir_server_options *options, void (*ready)(void *arg), void *arg)
+weir_run_options serving_run_options(const struct run_settings *settings, const weir_server_options *options)
 {
-    weir_run_options run = {
-        .size = sizeof run,
+    return (weir_run_options){
+        .size = sizeof(weir_run_options),
         .ready_fd = (int)settings->ready_fd,
         .processes = (int)settings->processes,
         .drain_timeout = options->drain_timeout,
         .log_json = settings->log_format == WEIR_LOG_JSON,
-        .ready = ready,
-        .arg = arg,
     };
+}
+
+int serving_run(weir_server *const *servers, size_t count, const struct run_settings *settings,
+                const weir_server_options *options, void (*ready)(void *arg), void *arg)
+{
+    weir_run_options run = serving_run_options(settings, options);
+    run.ready = ready;
+    run.arg = arg;
     return weir_run_servers(servers, count, &run);
 }

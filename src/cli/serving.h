@@ -46,6 +46,9 @@ void serving_close(struct serving *serving);
 /* Has logs written as the settings say. */
 void serving_log(const struct run_settings *settings);
 
+/* What the settings say of the run, for who has more to say to weir_run_servers. */
+weir_run_options serving_run_options(const struct run_settings *settings, const weir_server_options *options);
+
 /* Runs until a signal. `ready` (may be NULL) is called when everything listens. 0 or -1. */
 int serving_run(weir_server *const *servers, size_t count, const struct run_settings *settings,
                 const weir_server_options *options, void (*ready)(void *arg), void *arg);

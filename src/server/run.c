@@ -41,6 +41,8 @@ void weir__log_counters(const struct weir__run *run)
         weir_counters_text(&counters, false, text, sizeof text);
         weir_log(WEIR_LOG_INFO, "%s: %s", run->servers[i]->name, *text ? text : "nothing yet");
     }
+    if (run->options.counted)
+        run->options.counted(run->options.arg);
 }
 
 void weir__end_at_once(int signal)

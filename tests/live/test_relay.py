@@ -140,6 +140,7 @@ def test_a_client_is_reset_when_there_is_nobody_to_reach(relay, refused):
     middle.wait_for_counters("relay", accepted=3, active=0, errors_other=3)
     middle.wait_for_text(rf"^weir: warning: tcp://127\.0\.0\.1:\d+: connect {refused}: connection refused$")
     assert middle.text.count("connection refused") <= 3
+    middle.wait_for_text(rf"^weir: relay to {refused}: unreached=3$")
     assert run_weir("ask", middle.endpoint(), "hello").returncode in (1, 4)  # it may hear of it before it knows it stands
 
 
@@ -230,6 +231,7 @@ def test_several_processes_count_together(relay, serve):
     for _ in range(6):
         assert run_weir("ask", middle.endpoint(), "hello").stdout == b"hello"
     middle.wait_for_counters("relay", accepted=6, active=0, bytes_in=30, bytes_out=30)
+    middle.wait_for_text(rf"^weir: relay to {echo.endpoint()}: nothing yet$")
 
 
 @pytest.mark.parametrize("arguments, complaint", [

@@ -2,6 +2,7 @@
 import contextlib
 import os
 import re
+import signal
 import socket
 import threading
 
@@ -156,6 +157,8 @@ def test_no_more_sessions_than_allowed(relay, other):
         third.send(b"refused")
         middle.wait_for_text(r"^weir: warning: udp://\S+: session 127\.0\.0\.1:\d+: there are as many sessions as there may be$")
         assert ask(client, b"still") == b"still"
+        middle.signal(signal.SIGUSR1)
+        middle.wait_for_text(rf"^weir: relay to {end.endpoint}: sessions=2 sessions_open=2 sessions_refused=1$")
     assert b"refused" not in [data for data, _ in end.heard]
 
 
