@@ -34,6 +34,7 @@ static const weir_option limit_options[] = {
      "lets clients of that address or network in; the first --allow or --deny that matches decides, and who matches "
      "none is let in unless there is an --allow"},
     {WEIR_OPTION_LIST, "deny", 0, "CIDR", AT(server.rules), "refuses clients of that address or network"},
+    {WEIR_OPTION_TIME, "wait", 0, "TIME", AT(wait), "the longest time to wait for the first client", "never"},
     {WEIR_OPTION_TIME, "lifetime", 0, "TIME", AT(server.lifetime), "the longest time that a connection may last",
      "never"},
     {WEIR_OPTION_TIME, "write-timeout", 0, "TIME", AT(server.write_timeout),
@@ -141,10 +142,61 @@ static void serve(weir_conn *conn, void *arg)
         weir_server_stop(listening->listener, WEIR_NOW);
 }
 
-int listening_run(const struct listening *listening)
+/* A run, in a fiber, whose error ends with it. */
+struct run {
+    struct listening *listening;
+    weir_error_kind kind;
+    int number;
+    char step[32], subject[400], reason[300];
+};
+
+static void keep_error(struct run *run)
 {
+    const weir_error_info *error = weir_error();
+    run->kind = error->kind;
+    run->number = error->number;
+    snprintf(run->step, sizeof run->step, "%s", error->step);
+    snprintf(run->subject, sizeof run->subject, "%s", error->subject);
+    snprintf(run->reason, sizeof run->reason, "%s", error->reason);
+}
+
+/* A fiber: has the server stop if nobody has come in time. */
+static int wait_for_client(void *arg)
+{
+    struct listening *listening = arg;
+    if (weir_sleep(listening->wait) < 0 || listening->heard)
+        return 0;
+    listening->timed_out = true;
+    weir_server_stop(listening->listener, WEIR_NOW);
+    return 0;
+}
+
+static int run_server(void *arg)
+{
+    struct run *run = arg;
+    struct listening *listening = run->listening;
     weir_run_options options = {.size = sizeof options, .ready_fd = (int)listening->ready_fd};
-    return weir_run_servers(&listening->listener, 1, &options);
+    weir_fiber *waiter = weir_spawn(wait_for_client, listening, WEIR_OPTIONS(weir_fiber_options, .name = "wait"));
+    if (!waiter || weir_run_servers(&listening->listener, 1, &options) < 0)
+        keep_error(run);
+    if (waiter) {
+        weir_cancel_fiber(waiter);
+        weir_join(waiter, NULL, WEIR_FOREVER);
+    }
+    return 0;
+}
+
+int listening_run(struct listening *listening)
+{
+    struct run run = {.listening = listening};
+    if (weir_run(run_server, &run, WEIR_OPTIONS(weir_loop_options, .backend = WEIR_BACKEND_EPOLL)) < 0)
+        return -1;
+    if (run.number)
+        return weir_fail(run.kind, run.number, run.step, run.subject, "%s", run.reason);
+    if (listening->timed_out)
+        return weir_fail(WEIR_ERROR_DEADLINE, ETIMEDOUT, "listen", listening->dialling.endpoint.text,
+                         "nobody came in time");
+    return 0;
 }
 
 static int serve_in_turn(struct listening *listening)

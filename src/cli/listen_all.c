@@ -95,6 +95,7 @@ static void serve(weir_conn *conn, void *arg)
     char client[400];
     struct merger_told told;
     all->clients++;
+    all->listening->heard = true;
     weir_peer_endpoint(conn, client, sizeof client);
     dialling_say(&all->listening->dialling, "connected from %s", client);
     struct hearer *hearer = broadcast_join(&all->broadcast, conn, client);

@@ -2,6 +2,8 @@
 #ifndef CLI_LISTENING_H
 #define CLI_LISTENING_H
 
+#include <stdatomic.h>
+
 #include "session.h"
 
 struct listening {
@@ -14,14 +16,16 @@ struct listening {
 
     struct recorder *recorder; /* of --hex; NULL: none */
     weir_server *listener;
-    bool heard; /* somebody came */
-    int status; /* the exit status of the last session */
+    int64_t wait;      /* for the first client */
+    atomic_bool heard; /* somebody came */
+    bool timed_out;    /* nobody did */
+    int status;        /* the exit status of the last session */
 };
 
 /* The exit status where a signal came and nobody else did. */
 int listening_unheard(const struct listening *listening);
 
-/* Runs the server, which has its endpoint, until a signal or until it was stopped. 0 or -1. */
-int listening_run(const struct listening *listening);
+/* Runs the server, which has its endpoint, until a signal, until it was stopped, or until nobody came in time. 0 or -1. */
+int listening_run(struct listening *listening);
 
 #endif

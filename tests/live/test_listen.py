@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -212,6 +213,28 @@ def test_a_client_may_finish_after_a_signal(listen):
         listener.signal(signal.SIGTERM)
         client.sendall(b"the rest")
     assert end(listener)[0] == b"the rest"
+
+
+@pytest.mark.parametrize("more", [["tcp://127.0.0.1:0"], ["-k", "tcp://127.0.0.1:0"], ["--all", "tcp://127.0.0.1:0"],
+                                  ["udp://127.0.0.1:0"]], ids=" ".join)
+def test_who_does_not_come_in_time(listen, more):
+    listener = listen("--wait", "100ms", *more)
+    _, said = end(listener, 3)
+    assert len(said) == 1 and said[0].endswith(": nobody came in time")
+
+
+@pytest.mark.parametrize("more", [["tcp://127.0.0.1:0"], ["--all", "tcp://127.0.0.1:0"], ["udp://127.0.0.1:0"]],
+                         ids=" ".join)
+def test_who_came_may_take_its_time(listen, more):
+    listener = listen("--wait", "1s", "-v", *more)
+    kind = socket.SOCK_DGRAM if more[-1].startswith("udp") else socket.SOCK_STREAM
+    with socket.socket(socket.AF_INET, kind) as client:
+        client.connect(listener.address(more[-1][:6]))
+        client.sendall(b"early\n")
+        assert heard(listener, 6) == b"early\n"
+        time.sleep(1.2)
+        client.sendall(b"late\n")
+        assert heard(listener, 5) == b"late\n"
 
 
 def test_silence_times_out_where_asked(listen):
