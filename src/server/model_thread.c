@@ -8,7 +8,7 @@
 #include "server/client.h"
 
 /* AddressSanitizer's frames and the C library's own needs are larger than a fiber's. */
-enum { SMALLEST_STACK = 256 * 1024 };
+enum { SMALLEST_STACK = 256 * 1024, LARGEST_STACK = 64 * 1024 * 1024 };
 
 static void *client_thread(void *arg)
 {
@@ -21,17 +21,31 @@ static void *client_thread(void *arg)
     return NULL;
 }
 
-int weir__client_thread(struct weir__client *client)
+static int create(struct weir__client *client, size_t stack)
 {
-    size_t stack = client->worker->server->options.stack_size;
     pthread_attr_t attributes;
     pthread_t thread;
     int error = pthread_attr_init(&attributes);
-    if (error == 0) {
-        pthread_attr_setstacksize(&attributes, stack < SMALLEST_STACK ? SMALLEST_STACK : stack);
-        error = pthread_create(&thread, &attributes, client_thread, client);
-        pthread_attr_destroy(&attributes);
-    }
+    if (error)
+        return error;
+    pthread_attr_setstacksize(&attributes, stack);
+    error = pthread_create(&thread, &attributes, client_thread, client);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
+/*
+ * A thread's stack holds all that is thread-local in the program as well: with too little room for that pthread_create says
+ * EINVAL, and how much it is nothing tells.
+ */
+int weir__client_thread(struct weir__client *client)
+{
+    size_t stack = client->worker->server->options.stack_size;
+    if (stack < SMALLEST_STACK)
+        stack = SMALLEST_STACK;
+    int error;
+    while ((error = create(client, stack)) == EINVAL && stack < LARGEST_STACK)
+        stack *= 2;
     errno = error;
     return error ? -1 : 0;
 }

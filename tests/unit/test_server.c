@@ -47,11 +47,31 @@ static void short_connections_are_counted(void **state)
     weir_server_free(server);
 }
 
+/* Of which every thread of this program has its own, on its stack. */
+static _Thread_local char thread_local[1024 * 1024];
+
+static void user_of_much(weir_conn *conn, void *arg)
+{
+    memset(thread_local, 'x', sizeof thread_local);
+    echo(conn, arg);
+}
+
+static void clients_have_threads_where_much_is_thread_local(void **state)
+{
+    weir_server_options options = options_of(state);
+    weir_server *server = server_with(&options, "tcp://127.0.0.1:0", user_of_much, NULL);
+    int fd = client_of(server);
+    check(is_echoed(fd, "served"));
+    close(fd);
+    end_server(server);
+}
+
 /* --- the stop --- */
 
 static void stopper(weir_conn *conn, void *arg)
 {
-    weir_server_stop(*(weir_server **)arg, WEIR_FOREVER);
+    check(weir_server_self() == *(weir_server **)arg);
+    weir_server_stop(weir_server_self(), WEIR_FOREVER);
     check(weir_server_wait(*(weir_server **)arg, WEIR_NOW) < 0 && errno == EDEADLK);
     echo(conn, NULL);
 }
@@ -63,6 +83,7 @@ static void a_handler_stops_its_server(void **state)
     server = weir_server_new(&options);
     check(weir_server_add(server, "tcp://127.0.0.1:0", stopper, &server) == 0);
     check(weir_server_start(server) == 0);
+    check(weir_server_self() == NULL);
     int fd = client_of(server);
     check(is_echoed(fd, "still served"));
     check(weir_server_wait(server, WEIR_NOW) < 0);
@@ -216,6 +237,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_EVERY_MODE(its_clients_are_served),
         IN_EVERY_MODE(short_connections_are_counted),
+        WITH_THREADS(clients_have_threads_where_much_is_thread_local),
         IN_EVERY_MODE(a_handler_stops_its_server),
         IN_EVERY_MODE(fibers_and_threads_wait_for_it),
         IN_EVERY_MODE(one_that_never_started_can_be_stopped),
