@@ -2,8 +2,9 @@
  * Joining two connections: what comes from each goes to the other.
  *
  * The caller alone works both directions, each a pump, and waits for both at once: so a pair that is joined and silent costs
- * one fiber. Whichever direction fails first aborts both connections, and its error is the one that is told. But who only
- * takes no more, since it has closed or crashed, may have sent something before: that still goes to the other side.
+ * one fiber. Whichever direction fails first aborts both connections, and its error is the one that is told. But who was cut
+ * off, since it has closed or crashed, may have sent something before: that still goes to the other side, which is told of
+ * the cut, not of an end, only then.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,11 +18,12 @@
 struct copying {
     struct weir__watches watches;
     struct weir__pump pumps[2];
-    bool ended[2]; /* and the half-close was passed on */
-    int cut[2];    /* the errno by which its sink said that it takes no more; 0: it did not */
+    bool ended[2];               /* and the half-close was passed on */
+    const struct weir__end *cut; /* where it was found that a connection was cut off; NULL: none */
+    int number;                  /* the errno that told */
 };
 
-/* For what a side sent before it was cut off, to reach the other, which is told of the cut only then. */
+/* For what a side sent before it was cut off, to reach the other: the longest time in which none of it gets there. */
 #define LAST_WORDS WEIR_S(5)
 
 /* --- the four sides --- */
@@ -53,26 +55,51 @@ static size_t find_open(const struct copying *copying, const struct weir__end *e
 
 /* --- going on --- */
 
-/* Where the half-close does not get through any more, the other direction finds out why. */
-static void pass_on_end(struct copying *copying, int direction)
+static void end(struct copying *copying, int direction)
 {
     copying->ended[direction] = true;
     weir__pump_end(&copying->pumps[direction]);
-    weir_shutdown(copying->pumps[direction].to.conn, SHUT_WR);
 }
 
-/* Its sink takes no more; the other direction comes to its end soon, since nothing is added to what was sent. */
-static bool is_cut(struct copying *copying, int direction)
+/* Where the half-close does not get through any more, the other direction finds out why. There is none of who was cut off. */
+static void pass_on_end(struct copying *copying, int direction)
+{
+    bool whole = !copying->cut || copying->cut->conn != copying->pumps[direction].from.conn;
+    end(copying, direction);
+    if (whole)
+        weir_shutdown(copying->pumps[direction].to.conn, SHUT_WR);
+}
+
+/* A reset, or TCP's own time-out: of a connection that is cut off both directions find that out, the second without news. */
+static bool is_cut(const struct copying *copying, const struct weir__end *at)
 {
     const weir_error_info *error = weir_error();
-    int number = error->number;
-    bool by_sink =
-        (number == EPIPE || number == ECONNRESET) && strcmp(error->step, copying->pumps[direction].to.step) == 0;
-    if (!by_sink || copying->ended[!direction])
+    bool reset = error->number == EPIPE || error->number == ECONNRESET;
+    bool lost = error->number == ETIMEDOUT && error->kind != WEIR_ERROR_DEADLINE;
+    return (reset || lost) && (!copying->cut || copying->cut->conn == at->conn);
+}
+
+/*
+ * A direction failed. Whether something is still to be done: of a connection that was cut off, what it sent before goes to the
+ * other side. That is read until it fails or ends as well, and what was read is written.
+ */
+static bool goes_on(struct copying *copying, int direction)
+{
+    struct weir__pump *pump = &copying->pumps[direction];
+    bool by_sink = strcmp(weir_error()->step, pump->to.step) == 0;
+    const struct weir__end *at = by_sink ? &pump->to : &pump->from;
+    if (!is_cut(copying, at))
         return false;
-    copying->cut[direction] = number;
-    copying->ended[direction] = true;
-    weir__pump_end(&copying->pumps[direction]);
+    copying->cut = at;
+    copying->number = weir_error()->number;
+    if (by_sink) {
+        end(copying, direction);
+        return true;
+    }
+    pump->ended = true;
+    pump->from.blocked = false;
+    if (!copying->ended[!direction])
+        end(copying, !direction);
     return true;
 }
 
@@ -84,7 +111,7 @@ static int step_both(struct copying *copying)
         if (copying->ended[i])
             continue;
         enum weir__pumped pumped = weir__pump_step(&copying->pumps[i]);
-        if (pumped == WEIR__PUMP_FAILED && !is_cut(copying, i))
+        if (pumped == WEIR__PUMP_FAILED && !goes_on(copying, i))
             return -1;
         if (pumped == WEIR__PUMP_DONE)
             pass_on_end(copying, i);
@@ -105,26 +132,38 @@ static int wait_for_either(struct copying *copying)
     return weir__ends_wait(&copying->watches, ends, count, until);
 }
 
+/* Whether it has been reset too: then nobody will acknowledge anything. */
+static bool is_gone(const weir_conn *conn)
+{
+    struct pollfd query = {.fd = conn->watch.fd};
+    return atomic_load_explicit(&conn->broken, memory_order_relaxed) ||
+           (weir__system()->poll(&query, 1, 0) == 1 && query.revents & POLLERR);
+}
+
 /* Waits until the peer has acknowledged what was sent: an abort would drop the rest. Nothing tells when, so look, rarer and rarer. */
 static void let_go_out(weir_conn *conn)
 {
-    int queued = 0;
+    int queued = 0, before = 0;
     int64_t deadline = weir_deadline(LAST_WORDS);
-    for (int64_t pause = WEIR_MS(1); weir_now() < deadline; pause = pause < WEIR_MS(50) ? pause * 2 : pause)
+    for (int64_t pause = WEIR_MS(1); weir_now() < deadline && !is_gone(conn);
+         pause = pause < WEIR_MS(50) ? pause * 2 : pause) {
         if (weir__system()->ioctl(conn->watch.fd, TIOCOUTQ, &queued) < 0 || queued == 0 || weir_sleep(pause) < 0)
             return;
+        if (queued < before)
+            deadline = weir_deadline(LAST_WORDS);
+        before = queued;
+    }
 }
 
-/* Tells of a side that took no more, once what it sent before has been delivered. 0 where there was none, or -1. */
+/* Tells of a side that was cut off, once what it sent before has been delivered. 0 where there was none, or -1. */
 static int tell_cut(const struct copying *copying)
 {
-    for (int i = 0; i < 2; i++) {
-        if (!copying->cut[i])
-            continue;
-        let_go_out(copying->pumps[i].from.conn);
-        return weir__conn_fail(copying->pumps[i].to.conn, copying->cut[i], copying->pumps[i].to.step);
-    }
-    return 0;
+    const struct weir__end *at = copying->cut;
+    if (!at)
+        return 0;
+    weir_conn *const *both = (weir_conn *[]){copying->pumps[0].from.conn, copying->pumps[0].to.conn};
+    let_go_out(both[both[0] == at->conn]);
+    return weir__conn_fail(at->conn, copying->number, at->step);
 }
 
 static int copy_both(struct copying *copying)

@@ -6,11 +6,14 @@ ends_pipes.py and ends_servers.py have them, test_ends.py plays them with weir, 
 """
 import contextlib
 import dataclasses
+import fcntl
 import os
 import pty
 import socket
+import struct
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 import typing
@@ -80,6 +83,13 @@ class Peer:
         while self._receive(65536):
             self.send(self.taken[at:])
             at = len(self.taken)
+
+    def await_acknowledged(self):
+        """Waits until the other side's system has all that was sent."""
+        end, queued = time.monotonic() + self.connection.gettimeout(), 1
+        while queued and time.monotonic() < end:
+            queued = struct.unpack("i", fcntl.ioctl(self.connection, termios.TIOCOUTQ, bytes(4)))[0]
+            time.sleep(0.01)
 
     def half_close(self):
         self.connection.shutdown(socket.SHUT_WR)

@@ -5,6 +5,7 @@ from ends import ANSWER, Case, EARLY, LARGE, LATE, QUESTION, asks, large
 
 REPLIES, QUESTIONS = large("replies"), large("questions")
 PIECE = 65536
+SOME = REPLIES[:120_000]  # fits between a peer and a program whose output nobody reads
 ASK = ("ask",)
 PIPES = ("connect", "listen")
 
@@ -85,6 +86,14 @@ def resets_after_the_answer(play):
     play.peer.send(ANSWER)
     play.await_told("printed")
     play.peer.reset()
+
+
+def sends_some_and_resets(play):
+    play.peer.read_to_end()
+    play.peer.send(SOME)
+    play.peer.await_acknowledged()
+    play.peer.reset()
+    play.tell("reset")
 
 
 def closes_without_reading(play):
@@ -214,6 +223,14 @@ def reads_slowly(play):
     play.user.read_along()
 
 
+def reads_when_it_was_reset(play):
+    play.user.write(QUESTION)
+    play.user.end()
+    play.await_told("reset")
+    time.sleep(0.3)
+    play.user.read_along()
+
+
 def writes_much(play):
     play.user.read_along()
     play.user.write(QUESTIONS)
@@ -244,6 +261,8 @@ CASES = (
          status=EARLY, transports=("tcp",)),
     Case("reset-after-answer", "stdin ends; the peer answers, then resets", resets_after_the_answer,
          user=asks_and_tells_what_is_printed, status=EARLY, transports=("tcp",)),
+    Case("reset-behind", "stdin ends; the peer sends 120 KB and resets; then stdout is read", sends_some_and_resets,
+         user=reads_when_it_was_reset, answer=SOME, status=EARLY, transports=("tcp",)),
     Case("closed-unread", "stdin ends; the peer closes without having read", closes_without_reading, answer=b"",
          question=None, status=EARLY),
     Case("answered-unread", "stdin ends; the peer answers and closes without having read", answers_without_reading,

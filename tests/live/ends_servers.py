@@ -3,9 +3,9 @@ import os
 import time
 
 from ends import ANSWER, Case, LARGE, LATE, QUESTION, Thread, act
-from ends_pipes import (PIECE, QUESTIONS, REPLIES, answers, answers_in_two, answers_late, answers_without_reading,
+from ends_pipes import (PIECE, QUESTIONS, REPLIES, SOME, answers, answers_in_two, answers_late, answers_without_reading,
                         closes_without_a_word, closes_without_reading, ends_first, returns_everything, sends_for_ever,
-                        sends_much, takes_and_resets, takes_much_slowly, takes_some_and_closes_at_once)
+                        sends_much, sends_some_and_resets, takes_and_resets, takes_much_slowly, takes_some_and_closes_at_once)
 
 
 # --- what clients do ---
@@ -60,6 +60,21 @@ def writes_much_and_reads(play):
         writer.join(play.limit)
 
 
+def reads_when_it_was_reset(play):
+    play.user.send(QUESTION)
+    play.user.half_close()
+    play.await_told("reset")
+    time.sleep(0.3)
+    play.user.read_to_end()
+
+
+def sends_some_and_resets_itself(play):
+    play.user.send(SOME)
+    play.user.await_acknowledged()
+    play.user.reset()
+    play.tell("reset")
+
+
 def asks_and_resets(play):
     play.user.send(QUESTION)
     play.await_told("taken")
@@ -86,6 +101,12 @@ def answers_and_closes(play):
     play.peer.close()
 
 
+def reads_when_the_client_has_reset(play):
+    play.await_told("reset")
+    time.sleep(0.3)
+    play.peer.read_to_end()
+
+
 def takes_and_sees(play):
     play.peer.read(len(QUESTION))
     play.tell("taken")
@@ -104,6 +125,9 @@ RELAY = tuple(Case(commands=("relay",), status=None, **case) for case in (
          peer=closes_without_a_word, user=asks, user_sees="end", peer_sees="end"),
     dict(name="client-resets", title="the client resets", peer=takes_and_sees, user=asks_and_resets, answer=b"",
          peer_sees="cut"),
+    dict(name="client-resets-behind", title="the client sends 120 KB and resets; then the server reads", answer=b"",
+         peer=reads_when_the_client_has_reset, user=sends_some_and_resets_itself, question=SOME, peer_sees="cut",
+         transports=("tcp",)),
     dict(name="client-gone", title="the client closes while the server sends", peer=sends_for_ever, question=None,
          user=reads_some_and_closes, answer=bytes(PIECE), peer_sees="cut"),
     # the server ends first
@@ -115,6 +139,8 @@ RELAY = tuple(Case(commands=("relay",), status=None, **case) for case in (
          user=asks_and_stays, user_sees="cut"),
     dict(name="answers-and-resets", title="the server answers, then resets", peer=answers_and_resets,
          user=asks_and_tells_what_came, user_sees="cut"),
+    dict(name="resets-behind", title="the server sends 120 KB and resets; then the client reads", answer=SOME,
+         peer=sends_some_and_resets, user=reads_when_it_was_reset, user_sees="cut", transports=("tcp",)),
     dict(name="closed-unread", title="the server closes without having read", peer=closes_without_reading,
          user=asks_and_stays, question=None, answer=b"", user_sees="cut"),
     dict(name="answered-unread", title="the server answers and closes without having read", question=None,

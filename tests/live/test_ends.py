@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from conftest import WEIR, seconds
+from conftest import ROOT, WEIR, seconds
 from ends import EARLY, dial, faults, folder_of_play, listen, play_pipes, play_relayed, play_served
 from ends_pipes import ASK_CASES, CASES
 from ends_servers import EXEC, RELAY
@@ -117,6 +117,17 @@ def check(kind, name, transport):
     else:
         assert outcome.status == case.status, told
         assert len(outcome.said.splitlines()) == (1 if case.status == EARLY else 0), told
+
+
+@pytest.mark.parametrize("kind, cases", [("connect", CASES), ("listen", CASES), ("ask", ASK_CASES), ("relay", RELAY),
+                                         ("exec", EXEC)])
+def test_the_documentation_tells_each_case(kind, cases):
+    """And that weir is right in each."""
+    document = (ROOT / "docs" / "ends.md").read_text(encoding="utf-8")
+    table = document.partition(f"<!-- {kind} -->")[2].partition("<!-- -->")[0]
+    rows = [row for row in table.splitlines() if row.startswith("| ")][2:]
+    assert [row[:len(f"| {case.title} | ✓ |")] for row, case in zip(rows, cases, strict=True)] == \
+        [f"| {case.title} | ✓ |" for case in cases]
 
 
 @pytest.mark.parametrize("looking", ["", "-looking"])

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 
 enum { FILE_SIZE = 3000000 };
 
@@ -310,6 +311,43 @@ static void the_last_words_of_who_takes_no_more_are_delivered(void)
     unjoin(&joined);
 }
 
+enum { MUCH = 300000 };
+
+struct last {
+    struct joined *joined;
+    struct reader reader;
+};
+
+static void *send_and_reset_and_read(void *arg)
+{
+    struct last *last = arg;
+    struct joined *joined = last->joined;
+    struct linger none = {.l_onoff = 1};
+    check(send(joined->b_peer, pattern, MUCH, 0) == MUCH);
+    for (int queued = 1; queued; usleep(1000))
+        check(ioctl(joined->b_peer, TIOCOUTQ, &queued) == 0);
+    setsockopt(joined->b_peer, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    close(joined->b_peer);
+    joined->b_peer = -1;
+    usleep(20000);
+    return read_all(&last->reader);
+}
+
+/* More than fits on the way to a side that reads late: it is cut only when it has all of it. */
+static void what_came_before_a_reset_is_delivered(void)
+{
+    struct joined joined = join();
+    struct last last = {&joined, {.fd = joined.a_peer, .data = malloc(FILE_SIZE + 1)}};
+    pthread_t thread = beside(send_and_reset_and_read, &last);
+    check(weir_copy(joined.a, joined.b, joined.bytes) == -1);
+    check(errno == ECONNRESET && weir_error()->kind == WEIR_ERROR_CLOSED);
+    join_beside(thread);
+    check(joined.bytes[1] == MUCH && last.reader.length == MUCH);
+    check(memcmp(last.reader.data, pattern, MUCH) == 0);
+    free(last.reader.data);
+    unjoin(&joined);
+}
+
 static void a_time_limit_is_an_error_of_the_copy(void)
 {
     struct joined joined = join();
@@ -405,6 +443,7 @@ int main(void)
         EVERYWHERE(much_goes_both_ways_at_once),
         EVERYWHERE(one_side_cut_ends_both),
         EVERYWHERE(the_last_words_of_who_takes_no_more_are_delivered),
+        EVERYWHERE(what_came_before_a_reset_is_delivered),
         EVERYWHERE(a_time_limit_is_an_error_of_the_copy),
         EVERYWHERE(an_abort_from_elsewhere_ends_it),
         EVERYWHERE(what_was_read_ahead_is_copied_too),
