@@ -265,6 +265,18 @@ def run_listen(play, line):
         assert b"hello" in play.kept(line.options["--hex"])
 
 
+def run_check(play, line):
+    words = [word for word in line.operands if not word.isdigit()]  # HOST PORT may be two
+    ports = [word for word in line.operands if word.isdigit()]
+    endpoints = [word if re.search("[:/]", word) else f"{word}:{ports.pop(0)}" for word in words]
+    play.echo(*{for_everybody(endpoint) for endpoint in endpoints})
+    printed = play.finish(line.text)  # which fails where one does not answer
+    if "--json" in line.options:
+        assert {json.loads(row)["result"] for row in printed.splitlines()} == {"answers"}
+    else:
+        assert printed.count(b" answers ") >= len(endpoints)
+
+
 def run_relay(play, line):
     play.echo(for_everybody(line.endpoint(1)))
     # A session of datagrams has no end that could be waited for.
@@ -338,6 +350,7 @@ CHECKS = {"echo": check_echo, "exec": check_exec, "print": check_print}
 RUNNERS = {
     "ask": run_ask,
     "bench": run_bench,
+    "check": run_check,
     "completion": run_completion,
     "connect": run_connect,
     "help": run_help,
