@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Measures a client after the other: connect, 64 bytes, their echo, close. weir serve echo beside xinetd's internal echo.
+"""Measures a client after the other: connect, 64 bytes, their echo, close; weir serve echo beside xinetd's own echo.
 
     bench/turns.py --build build [--rounds 9] [--seconds 2] [--check]
 
-The server has one CPU, the load (bench/load, one connection at a time) another. Rounds are interleaved and begin with another
-server each time; ratios of rates are taken within a round, and their median is told. With --check the exit status is 1 where
-the bar is missed: three times xinetd's rate.
+The server has one CPU, the load (bench/load, one connection at a time) another. Rounds are interleaved and begin with
+another server each time; ratios of rates are taken within a round, and their median is told. With --check the exit
+status is 1 where the bar is missed: three times xinetd's rate.
 """
 import argparse
 import contextlib
@@ -55,8 +55,8 @@ def free_port():
 
 def weir(backend):
     def command(options, port, _folder):
-        return [f"{options.build}/weir", "serve", "echo", f"tcp://127.0.0.1:{port}", "--workers", "1", "--backend", backend,
-                "--log-level", "error"]
+        return [f"{options.build}/weir", "serve", "echo", f"tcp://127.0.0.1:{port}", "--workers", "1", "--backend",
+                backend, "--log-level", "error"]
     return command
 
 
@@ -89,8 +89,8 @@ def await_server(port, process):
 
 def load(options, port, cpu):
     """Connections a second."""
-    command = [f"{options.build}/bench/load", "tcp", "127.0.0.1", str(port), "--connections", "1", "--size", "64", "--churn",
-               "--seconds", str(options.seconds), "--warmup", "0.3"]
+    command = [f"{options.build}/bench/load", "tcp", "127.0.0.1", str(port), "--connections", "1", "--size", "64",
+               "--churn", "--seconds", str(options.seconds), "--warmup", "0.3"]
     result = subprocess.run(command, capture_output=True, check=False, timeout=options.seconds + PATIENCE,
                             preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
     if result.returncode:
@@ -103,8 +103,8 @@ def measure(options, command_of):
     serving, loading = two_cpus()
     with tempfile.TemporaryDirectory(prefix="turns-") as folder:
         port = free_port()
-        process = subprocess.Popen(command_of(options, port, folder), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL, start_new_session=True,
+        process = subprocess.Popen(command_of(options, port, folder), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
                                    preexec_fn=lambda: os.sched_setaffinity(0, {serving}))
         try:
             await_server(port, process)

@@ -178,9 +178,9 @@ WEIR_API int64_t weir_sendfile(weir_conn *conn, int file, int64_t *offset, uint6
 /*
  * Joins two connections: what comes from each goes to the other; the end of one direction is passed on as a
  * half-close while the other goes on. Ends when both have ended. Of a side that was cut off (EPIPE, ECONNRESET) what it sent
- * before is still delivered; then the other is cut as well. One fiber or thread serves both directions; streams go through a pipe of the kernel's while much
- * comes (splice(2)), and nothing is held while nothing comes. A connection's time-out begins again with each transfer. `bytes`
- * (may be NULL) counts both directions: [0] a to b, [1] b to a. Parks.
+ * before is still delivered; then the other is cut as well. One fiber or thread serves both directions; streams go through a
+ * pipe of the kernel's while much comes (splice(2)), and nothing is held while nothing comes. A connection's time-out begins
+ * again with each transfer. `bytes` (may be NULL) counts both directions: [0] a to b, [1] b to a. Parks.
  * Returns 0, or -1 with the first error, which names its side, as weir_recv and weir_send, or ENOMEM; both are then
  * aborted. They stay the caller's to close.
  */

@@ -1,8 +1,9 @@
-"""How two sides may end, and what must come of it: the stage on which a case is played, for weir and for other programs.
+"""How two sides may end, and what must come of it: the stage on which a case is played, for weir and for others.
 
-A case has two actors. The peer is at the far end of the connection, with a socket of Python's; the user is at the program's
-stdin and stdout. What the program did is an Outcome, and what was wrong with it a list of words. Cases know no program:
-ends_pipes.py and ends_servers.py have them, test_ends.py plays them with weir, scripts/ends with the others as well.
+A case has two actors. The peer is at the far end of the connection, with a socket of Python's; the user is at the
+program's stdin and stdout. What the program did is an Outcome, and what was wrong with it a list of words. Cases know
+no program: ends_pipes.py and ends_servers.py have them, test_ends.py plays them with weir, scripts/ends with the others
+as well.
 """
 import contextlib
 import dataclasses
@@ -264,7 +265,9 @@ def start(command, stdin):
 
 def endpoint_of(transport, folder):
     """An address for Python's sockets."""
-    return (socket.AF_UNIX, os.path.join(folder, "socket")) if transport == "unix" else (socket.AF_INET, ("127.0.0.1", 0))
+    if transport == "unix":
+        return socket.AF_UNIX, os.path.join(folder, "socket")
+    return socket.AF_INET, ("127.0.0.1", 0)
 
 
 def listen(transport, folder):
@@ -333,7 +336,7 @@ def play_part(script, play, role, get_connection):
 
 
 def play_pipes(case, command, get_connection, limit, folder):
-    """Plays a case with a program that joins stdin and stdout with a connection, which get_connection(process) returns."""
+    """Plays a case with a program that joins stdin and stdout with a connection: that of get_connection(process)."""
     play = Play(limit)
     theirs, ours = open_stdin(case.stdin, folder)
     process, stdout = start(command, theirs)
@@ -357,7 +360,7 @@ def folder_of_play():
 
 
 def play_relayed(case, command, dial_relay, get_server, limit):
-    """Plays one with a program between a client and a server, each of whom has a socket: dial_relay(process), get_server()."""
+    """Plays one with a program between a client and a server: the sockets of dial_relay(process) and get_server()."""
     play = Play(limit)
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                start_new_session=True, env=environment())
@@ -399,7 +402,7 @@ def await_program(case, folder, limit):
 
 
 def play_served(case, command, dial_server, limit, folder):
-    """Plays one with a server that runs `sh FOLDER/program` for each client; the program writes its number down first."""
+    """Plays one with a server that runs `sh FOLDER/program` for a client; the program writes its number down first."""
     play = Play(limit)
     play.folder = folder
     with open(os.path.join(folder, "program"), "w", encoding="ascii") as file:

@@ -1,11 +1,12 @@
-"""The cases of ends for what serves: relay, between a client and a server, and serve exec, between a client and a program."""
+"""The cases of ends for what serves: relay, between a client and a server; serve exec, between one and a program."""
 import os
 import time
 
 from ends import ANSWER, Case, LARGE, LATE, QUESTION, Thread, act
 from ends_pipes import (PIECE, QUESTIONS, REPLIES, SOME, answers, answers_in_two, answers_late, answers_without_reading,
                         closes_without_a_word, closes_without_reading, ends_first, returns_everything, sends_for_ever,
-                        sends_much, sends_some_and_resets, takes_and_resets, takes_much_slowly, takes_some_and_closes_at_once)
+                        sends_much, sends_some_and_resets, takes_and_resets, takes_much_slowly,
+                        takes_some_and_closes_at_once)
 
 
 # --- what clients do ---
@@ -148,8 +149,9 @@ RELAY = tuple(Case(commands=("relay",), status=None, **case) for case in (
     dict(name="unreachable", title="no server is there", peer=None, user=asks_and_stays, question=b"", answer=b"",
          user_sees="cut"),
     # much
-    dict(name="large-answer", title="the client ends its side; the server sends 8 MB and closes; the client reads later",
-         peer=sends_much, user=reads_late, answer=REPLIES, user_sees="end", peer_sees="end"),
+    dict(name="large-answer", peer=sends_much,
+         title="the client ends its side; the server sends 8 MB and closes; the client reads later",
+         user=reads_late, answer=REPLIES, user_sees="end", peer_sees="end"),
     dict(name="large-question", title="the client has 8 MB; the server has ended its side, and reads later", answer=b"",
          peer=takes_much_slowly, user=writes_much_and_reads, question=QUESTIONS, user_sees="end", peer_sees="end"),
     dict(name="large-both", title="8 MB each way at once", peer=returns_everything, user=writes_much_and_reads,
@@ -186,14 +188,16 @@ EXEC = tuple(Case(commands=("exec",), status=None, peer=None, **case) for case i
          program=f"cat > taken; printf 'an '; sleep {LATE}; echo answer", user_sees="end"),
     dict(name="no-answer", title="the client ends its side; the program takes it and ends", program="cat > taken",
          user=asks, answer=b"", user_sees="end"),
-    dict(name="client-resets", title="the client resets; the program waits", program="head -n 1 > new; mv new taken; sleep 60",
-         user=resets_a_program, transports=("tcp",), answer=b"", peer_sees="end"),
+    dict(name="client-resets", title="the client resets; the program waits",
+         program="head -n 1 > new; mv new taken; sleep 60", user=resets_a_program, transports=("tcp",), answer=b"", peer_sees="end"),
     dict(name="client-gone", title="the client closes while the program writes", question=None,
-         program="while echo much; do :; done", answer=(b"much\n" * PIECE)[:PIECE], user=reads_some_and_closes, peer_sees="end"),
+         program="while echo much; do :; done", answer=(b"much\n" * PIECE)[:PIECE], user=reads_some_and_closes,
+         peer_sees="end"),
     # the program ends first
     dict(name="unread", title="the program answers and ends without having read", program=ANSWERS, user=asks_and_stays,
          question=None),
-    dict(name="half-close", title="the program answers and closes its stdout; 1.2 s later the client has more, and ends",
+    dict(name="half-close",
+         title="the program answers and closes its stdout; 1.2 s later the client has more, and ends",
          program=f"{ANSWERS}; exec >&-; cat > taken", user=writes_after_the_answer, user_sees="end"),
     # much
     dict(name="large-answer", title="the client ends its side; the program writes 8 MB; the client reads later",

@@ -1,4 +1,4 @@
-"""The contract of ends: each case of ends_pipes.py and ends_servers.py, played with weir; docs/ends.md tells them all."""
+"""The contract of ends: each case of ends_pipes.py and ends_servers.py, played with weir; docs/ends.md has them all."""
 import concurrent.futures
 import functools
 import os
@@ -107,7 +107,7 @@ def playing(kind):
 
 
 def check(kind, name, transport):
-    """All is right: what was said and taken, and how it ended; where somebody sees it the exact status, and one line of a failure."""
+    """All is right: what was said and taken, and how it ended, with the exact status, and one line about a failure."""
     case, future = playing(kind)[name, transport]
     outcome = future.result()
     told = f"status {outcome.status}: {outcome.said}"
