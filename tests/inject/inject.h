@@ -172,6 +172,7 @@ struct conversation {
     bool (*talk)(void); /* whether all of it succeeded */
     bool in_fiber;      /* in a loop of its own, on the backend; else in the main thread */
     bool once;          /* one backend is enough: it uses none */
+    bool forks;         /* which takes AddressSanitizer very long: there it is run only where it is named */
     unsigned calls;     /* of each point, where that is fewer than of others: it is dear; 0: as many */
     int rather;         /* an errno that may be told in place of what was injected: another address's */
 };

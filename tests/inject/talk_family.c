@@ -179,6 +179,6 @@ static bool supervised(void)
 }
 
 const struct conversation family_talks[] = {
-    {"supervised", supervised, .calls = 4},
+    {"supervised", supervised, .forks = true, .calls = 4},
     {0},
 };
