@@ -140,6 +140,25 @@ def test_a_character_that_was_cut_on_its_way(printer):
     assert output.whole() == "a€😀ü\ufffd\n".encode()
 
 
+@pytest.mark.parametrize("errors, expected", [("ignore", "aöb\n"), ("backslashreplace", "aö\\x81b\n")])
+def test_what_becomes_of_bytes_that_are_no_text(printer, errors, expected):
+    server, output = printer(TCP, "--encoding", "Windows-1252", "--errors", errors)
+    send_and_end(server, b"a\xf6\x81b\n")
+    server.wait_for_text("ended")
+    assert output.whole() == expected.encode()
+
+
+def test_strict_ends_a_connection_and_says_why(printer):
+    server, output = printer(TCP, "--errors", "strict")
+    with server.connect() as client:
+        client.sendall(b"fine\nnot\xff fine\n")
+        server.wait_for_text("byte 0xff at offset 8 is part of no character")
+        assert is_cut(client)
+    send_and_end(server, "good ö\n".encode())
+    server.wait_for_text("ended")
+    assert output.whole() == "fine\nnot\ngood ö\n".encode()
+
+
 # --- several ---
 
 def send_lines(server, name, lines, cut):

@@ -23,7 +23,7 @@ static struct text show(const char *encoding, const char *bytes, size_t length, 
 {
     struct shown shown;
     struct text text = {0};
-    assert_int_equal(shown_begin(&shown, encoding), 0);
+    assert_int_equal(shown_begin(&shown, encoding, WEIR_TEXT_REPLACE), 0);
     for (size_t at = 0; at < length;) {
         size_t used, left = length - at < piece ? length - at : piece;
         text.length += shown_add(&shown, bytes + at, left, &used, text.data + text.length, room);
@@ -121,7 +121,7 @@ static void much_text_with_little_room(void **state)
     static char bytes[LENGTH], text[8 * LENGTH];
     struct shown shown;
     memset(bytes, 0x85, sizeof bytes);
-    assert_int_equal(shown_begin(&shown, "latin-1"), 0);
+    assert_int_equal(shown_begin(&shown, "latin-1", WEIR_TEXT_REPLACE), 0);
     size_t length = 0;
     for (size_t at = 0, used; at < LENGTH; at += used) {
         char some[SHOWN_ROOM];
@@ -142,13 +142,41 @@ static void what_was_kept_is_gone_after_the_end(void **state)
     struct shown shown;
     char text[SHOWN_ROOM];
     size_t used;
-    assert_int_equal(shown_begin(&shown, "utf-8"), 0);
+    assert_int_equal(shown_begin(&shown, "utf-8", WEIR_TEXT_REPLACE), 0);
     assert_int_equal(shown_add(&shown, "\xe2\x82", 2, &used, text, sizeof text), 0);
     assert_true(shown.begun);
     assert_int_equal(shown_end(&shown, text, sizeof text), 3);
     assert_int_equal(shown_end(&shown, text, sizeof text), 0);
     assert_int_equal(shown_add(&shown, "\xac", 1, &used, text, sizeof text), 3);
     assert_memory_equal(text, BAD, 3);
+    shown_free(&shown);
+}
+
+static void strict_ends_at_what_is_no_text(void **state)
+{
+    (void)state;
+    struct shown shown;
+    char text[2 * SHOWN_ROOM];
+    size_t used;
+    assert_int_equal(shown_begin(&shown, "utf-8", WEIR_TEXT_STRICT), 0);
+    assert_int_equal(shown_add(&shown,
+                               "ab\xff"
+                               "cd",
+                               5, &used, text, sizeof text),
+                     2);
+    assert_int_equal(used, 5);
+    assert_true(shown.refused);
+    assert_string_equal(weir_error()->reason, "byte 0xff at offset 2 is part of no character");
+    assert_int_equal(shown_add(&shown, "ef", 2, &used, text, sizeof text), 0);
+    assert_int_equal(used, 2);
+    assert_int_equal(shown_end(&shown, text, sizeof text), 0);
+    shown_free(&shown);
+
+    assert_int_equal(shown_begin(&shown, "utf-8", WEIR_TEXT_STRICT), 0);
+    assert_int_equal(shown_add(&shown, "a\xe2", 2, &used, text, sizeof text), 1);
+    assert_false(shown.refused);
+    assert_int_equal(shown_end(&shown, text, sizeof text), 0);
+    assert_true(shown.refused);
     shown_free(&shown);
 }
 
@@ -164,6 +192,7 @@ int main(void)
         cmocka_unit_test(the_newline_must_be_a_byte),
         cmocka_unit_test(much_text_with_little_room),
         cmocka_unit_test(what_was_kept_is_gone_after_the_end),
+        cmocka_unit_test(strict_ends_at_what_is_no_text),
     };
     return cmocka_run_group_tests_name("shown", tests, NULL, NULL);
 }

@@ -13,7 +13,8 @@ static int sender_begin(struct sender *sender, struct merger *merger)
 {
     *sender = (struct sender){.merger = merger, .pause_ends = WEIR_FOREVER};
     sender->name = atomic_fetch_add(&merger->shared->last_name, 1) + 1;
-    return merger->options.encoding ? shown_begin(&sender->shown, merger->options.encoding) : 0;
+    const struct merger_options *options = &merger->options;
+    return options->encoding ? shown_begin(&sender->shown, options->encoding, options->errors) : 0;
 }
 
 static void sender_end(struct sender *sender)

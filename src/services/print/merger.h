@@ -15,7 +15,8 @@
 struct merger;
 
 struct merger_options {
-    const char *encoding; /* shown as text (see shown.h), each sender's last line ended; NULL: byte for byte */
+    const char *encoding;    /* shown as text (see shown.h), each sender's last line ended; NULL: byte for byte */
+    weir_text_errors errors; /* strict: a sender whose bytes are no text ends there, with EILSEQ */
     /*
      * Of an unfinished line: shown at once where its sender is alone, otherwise when he has been silent for the pause. Without it
      * only lines longer than weir_line_limit are begun before they have ended.

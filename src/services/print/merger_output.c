@@ -243,11 +243,21 @@ void merger_give_turn(struct sender *sender)
     sender->has_turn = false;
 }
 
+/* The text as far as it is one. */
+static int write_shown(struct sender *sender, const char *data, size_t size)
+{
+    if (write_text(sender, data, size) < 0)
+        return -1;
+    if (!sender->shown.refused)
+        return 0;
+    return weir_fail(WEIR_ERROR_USAGE, EILSEQ, "decode", sender->merger->options.encoding, "%s", weir_error()->reason);
+}
+
 static int write_in_turn(struct sender *sender, const char *data, size_t size)
 {
     struct merger *merger = sender->merger;
     if (!atomic_load(&merger->over))
-        return merger->options.encoding ? write_text(sender, data, size) : write_bytes(sender, data, size);
+        return merger->options.encoding ? write_shown(sender, data, size) : write_bytes(sender, data, size);
     lose(merger, size);
     return weir_fail(WEIR_ERROR_CANCELLED, ECANCELED, "write", "stdout", "it takes no more");
 }

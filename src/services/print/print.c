@@ -13,6 +13,7 @@
 struct settings {
     int64_t pause;
     const char *encoding;
+    weir_text_errors errors;
 };
 
 struct print {
@@ -55,6 +56,7 @@ static int start(void *arguments, const weir_server_options *options, void **arg
     if (!print)
         return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "start", "print", NULL);
     struct merger_options merging = {.encoding = settings->encoding,
+                                     .errors = settings->errors,
                                      .unfinished = true,
                                      .pause = settings->pause,
                                      .written = written,
@@ -112,10 +114,13 @@ static void serve_datagram(const weir_datagram *datagram, void *arg)
 {
     struct print *print = arg;
     sources_note(print->sources, &datagram->peer);
-    merger_message(print->merger, datagram->data, datagram->length);
+    if (merger_message(print->merger, datagram->data, datagram->length) < 0 && errno == EILSEQ)
+        weir_log(WEIR_LOG_WARNING, "a datagram is no text: %s", weir_error()->sentence);
 }
 
 /* --- what it is --- */
+
+static const char *const errors[] = {"strict", "ignore", "replace", "backslashreplace", NULL}; /* as weir_text_errors */
 
 static const weir_option options[] = {
     {WEIR_OPTION_TIME, "pause", 0, "TIME", offsetof(struct settings, pause),
@@ -125,6 +130,11 @@ static const weir_option options[] = {
     {WEIR_OPTION_TEXT, "encoding", 0, "NAME", offsetof(struct settings, encoding),
      "what the text comes in: utf-8, latin-1, cp1252, shift_jis and whatever else Python or iconv has by that name",
      "utf-8"},
+    {WEIR_OPTION_CHOICE, "errors", 0, "HOW", offsetof(struct settings, errors),
+     "what is done with bytes that are no text: strict ends that client's connection and says which byte it was, "
+     "ignore "
+     "leaves them out, replace shows U+FFFD, backslashreplace shows \\xHH",
+     "replace", errors},
     {0},
 };
 
@@ -152,7 +162,8 @@ const weir_service print_service = {
         "for the --pause. Longer lines than --line-limit are printed as they come, while the others wait. A datagram "
         "is a line. With --processes this holds for lines of up to 4096 bytes.\n\n"
         "The text is decoded, however it was cut on its way, and printed as UTF-8. Bytes that are none become U+FFFD, "
-        "control characters but newline and tab become \\xHH, so that nobody can steer the terminal; CR LF is a "
+        "or what --errors says; control characters but newline and tab become \\xHH, so that nobody can steer the "
+        "terminal; CR LF is a "
         "newline.\n\n"
         "When the reader of stdout goes away it ends, with status 0. What cannot be written for another reason is "
         "dropped, counted and told.",

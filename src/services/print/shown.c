@@ -25,9 +25,9 @@ int shown_check(const char *encoding)
     return weir_fail(WEIR_ERROR_USAGE, EINVAL, "", encoding, "an encoding whose newline is not a byte of its own");
 }
 
-int shown_begin(struct shown *shown, const char *encoding)
+int shown_begin(struct shown *shown, const char *encoding, weir_text_errors errors)
 {
-    *shown = (struct shown){.decoder = weir_decoder_new(encoding, WEIR_TEXT_REPLACE)};
+    *shown = (struct shown){.decoder = weir_decoder_new(encoding, errors)};
     return shown->decoder ? 0 : -1;
 }
 
@@ -111,13 +111,14 @@ static size_t decoding_room(size_t size, size_t most)
 size_t shown_add(struct shown *shown, const char *bytes, size_t length, size_t *used, char *text, size_t size)
 {
     struct output output = {text, 0};
-    *used = 0;
+    *used = shown->refused ? length : 0;
     while (*used < length && size - output.length >= SHOWN_ROOM) {
         char decoded[512];
         size_t taken, room = decoding_room(size - output.length, sizeof decoded);
         ssize_t got = weir_decoder_decode(shown->decoder, bytes + *used, length - *used, &taken, decoded, room);
         put_text(shown, decoded, got > 0 ? (size_t)got : 0, &output);
-        *used += got < 0 ? length - *used : taken; /* what is replaced never fails */
+        *used += got < 0 ? length - *used : taken;
+        shown->refused = got < 0;
     }
     if (*used)
         shown->begun = bytes[*used - 1] != '\n';
@@ -130,7 +131,8 @@ size_t shown_end(struct shown *shown, char *text, size_t size)
     char decoded[SHOWN_ROOM / ESCAPED - ESCAPED];
     if (size < SHOWN_ROOM)
         return 0;
-    ssize_t got = weir_decoder_finish(shown->decoder, decoded, sizeof decoded);
+    ssize_t got = shown->refused ? 0 : weir_decoder_finish(shown->decoder, decoded, sizeof decoded);
+    shown->refused |= got < 0;
     put_text(shown, decoded, got > 0 ? (size_t)got : 0, &output);
     put_carriage(shown, &output);
     shown->begun = false;
