@@ -19,7 +19,7 @@ struct weir__number_text {
     const unsigned char *next, *end;
 };
 
-struct weir__number_text weir__number_text(const char *text, size_t length);
+struct weir__number_text weir__number_text(const char *string, size_t length);
 
 /* The next character, without passing it over, or with; -1 at the end. */
 int weir__number_peek(const struct weir__number_text *text);

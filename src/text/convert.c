@@ -93,6 +93,7 @@ int weir_parse_text_errors(const char *name, weir_text_errors *errors)
 
 /* --- in pieces --- */
 
+/* A coder each, and nothing more: they have types of their own so that nobody takes one for the other. */
 struct weir_decoder {
     struct weir__coder coder;
 };
@@ -126,21 +127,29 @@ static ssize_t finish(struct weir__coder *coder, void *out, size_t size)
     return length;
 }
 
-static int open_for(void *memory, struct weir__coder *coder, const char *encoding, weir_text_errors errors,
-                    bool encodes)
+static struct weir__coder *coder_new(const char *encoding, weir_text_errors errors, bool encodes)
 {
-    if (!memory)
-        return weir__fail_memory(encodes ? "encode" : "decode");
+    struct weir__coder *coder = malloc(sizeof *coder);
+    if (!coder) {
+        weir__fail_memory(encodes ? "encode" : "decode");
+        return NULL;
+    }
     if (weir__coder_open(coder, encoding, errors, encodes) == 0)
-        return 0;
-    free(memory);
-    return -1;
+        return coder;
+    free(coder);
+    return NULL;
+}
+
+static void coder_free(struct weir__coder *coder)
+{
+    if (coder)
+        weir__coder_close(coder);
+    free(coder);
 }
 
 weir_decoder *weir_decoder_new(const char *encoding, weir_text_errors errors)
 {
-    weir_decoder *decoder = calloc(1, sizeof *decoder);
-    return open_for(decoder, decoder ? &decoder->coder : NULL, encoding, errors, false) == 0 ? decoder : NULL;
+    return (weir_decoder *)coder_new(encoding, errors, false);
 }
 
 ssize_t weir_decoder_decode(weir_decoder *decoder, const void *bytes, size_t length, size_t *used, char *text,
@@ -161,15 +170,12 @@ void weir_decoder_reset(weir_decoder *decoder)
 
 void weir_decoder_free(weir_decoder *decoder)
 {
-    if (decoder)
-        weir__coder_close(&decoder->coder);
-    free(decoder);
+    coder_free((struct weir__coder *)decoder);
 }
 
 weir_encoder *weir_encoder_new(const char *encoding, weir_text_errors errors)
 {
-    weir_encoder *encoder = calloc(1, sizeof *encoder);
-    return open_for(encoder, encoder ? &encoder->coder : NULL, encoding, errors, true) == 0 ? encoder : NULL;
+    return (weir_encoder *)coder_new(encoding, errors, true);
 }
 
 ssize_t weir_encoder_encode(weir_encoder *encoder, const char *text, size_t length, size_t *used, void *bytes,
@@ -190,7 +196,5 @@ void weir_encoder_reset(weir_encoder *encoder)
 
 void weir_encoder_free(weir_encoder *encoder)
 {
-    if (encoder)
-        weir__coder_close(&encoder->coder);
-    free(encoder);
+    coder_free((struct weir__coder *)encoder);
 }
