@@ -13,6 +13,7 @@
 #include <weir/loop.h>
 #include <weir/text.h>
 
+#include "simulated.h"
 #include "text/codec.h"
 
 struct row {
@@ -231,6 +232,23 @@ static void fibers_decode_too(void **state)
     free(text);
 }
 
+/* The simulator has no threads: the pool's work is done by the caller. */
+static int decode_on_host(void *arg)
+{
+    (void)arg;
+    char *text = weir_decode("\x80", 1, "cp1252", WEIR_TEXT_STRICT, NULL);
+    CHECK(text && strcmp(text, "\xe2\x82\xac") == 0);
+    free(text);
+    CHECK(!weir_decode("\x80", 1, "klingon", WEIR_TEXT_STRICT, NULL) && errno == EINVAL);
+    return 0;
+}
+
+static void simulated_hosts_decode_too(void **state)
+{
+    (void)state;
+    play(decode_on_host, NULL, 0, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +261,7 @@ int main(void)
         cmocka_unit_test(results_have_bounds),
         cmocka_unit_test(spans_end_where_they_should),
         cmocka_unit_test(fibers_decode_too),
+        cmocka_unit_test(simulated_hosts_decode_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
