@@ -26,6 +26,14 @@ static const char *const program_examples[] = {
     "an echo server on port 8000 of this machine",
     "weir ask :8000 hello",
     "sends hello and prints the answer",
+    "weir listen 9000 > FILE",
+    "waits for a client and keeps what it sends",
+    "weir connect localhost 9000 < FILE",
+    "sends it",
+    "weir relay :9000 unix:/tmp/echo.socket",
+    "joins every client of port 9000 with a Unix socket",
+    "weir check localhost:8000",
+    "whether it answers, and how fast",
     "weir bench :8000",
     "puts it under load",
     NULL,
@@ -35,7 +43,7 @@ void page_of_program(struct page *page)
 {
     *page = (struct page){
         .name = "weir",
-        .summary = "sockets: serves, asks and measures, on TCP, UDP and Unix sockets",
+        .summary = "sockets from the shell, by TCP, UDP and Unix: serves, connects, relays, measures",
         .usage = program_usage,
         .description =
             "Endpoints are written SCHEME://HOST:PORT, with tcp and udp, and unix:/path or unix:@name; in short "
