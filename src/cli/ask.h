@@ -13,8 +13,9 @@ struct ask {
     size_t length;
 
     weir_conn *conn;
-    int status; /* the exit status */
-    bool sent;  /* all of it, or what could be */
+    weir_fiber *asker; /* sends the question; NULL once it was joined */
+    int status;        /* the exit status */
+    bool sent;         /* all of it, or what could be */
     bool answered;
     bool settled;  /* the status is known: nothing that fails now matters */
     char cut[512]; /* the reason for which our sending was cut; "": it was not */

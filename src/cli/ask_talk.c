@@ -122,21 +122,30 @@ static int asker(void *arg)
 
 /* --- the answer --- */
 
+/*
+ * Waits until the question has been sent, where the peer has ended its side first, and taken: a peer that closed takes nothing.
+ * 0 or -1.
+ */
+static int end_question(struct ask *ask)
+{
+    if (weir_join(ask->asker, NULL, WEIR_FOREVER) < 0)
+        return -1;
+    ask->asker = NULL;
+    if (ask->cut[0])
+        return weir_fail(WEIR_ERROR_CLOSED, EPIPE, "send", ask->dialling.endpoint.text, "%s", ask->cut);
+    return ask->settled ? 0 : weir_flush(ask->conn, ask->dialling.timeout);
+}
+
 /* The peer's end came. */
 static void answer_ended(struct ask *ask)
 {
     dialling_say(&ask->dialling, "the peer closed");
-    if (ask->cut[0]) {
-        weir_fail(WEIR_ERROR_CLOSED, EPIPE, "send", ask->dialling.endpoint.text, "%s", ask->cut);
-        settle(ask, failed());
+    int result = end_question(ask);
+    if (ask->settled)
         return;
-    }
-    if (ask->answered) {
-        settle(ask, STATUS_DONE);
-        return;
-    }
-    weir_fail(WEIR_ERROR_CLOSED, ENODATA, "ask", ask->dialling.endpoint.text, "closed without an answer");
-    settle(ask, failed());
+    if (result == 0 && !ask->answered)
+        result = weir_fail(WEIR_ERROR_CLOSED, ENODATA, "ask", ask->dialling.endpoint.text, "closed without an answer");
+    settle(ask, result < 0 ? failed() : STATUS_DONE);
 }
 
 static void answer_failed(struct ask *ask)
@@ -184,13 +193,14 @@ int ask_talk(void *arg)
     ask->conn = dialling_connect(&ask->dialling);
     if (!ask->conn)
         return failed();
-    weir_fiber *fiber = weir_spawn(asker, ask, WEIR_OPTIONS(weir_fiber_options, .name = "ask: question"));
-    if (fiber) {
+    ask->asker = weir_spawn(asker, ask, WEIR_OPTIONS(weir_fiber_options, .name = "ask: question"));
+    if (ask->asker)
         receive_answer(ask);
-        weir_cancel_fiber(fiber);
-        weir_join(fiber, NULL, WEIR_FOREVER);
-    } else {
+    else
         ask->status = failed();
+    if (ask->asker) {
+        weir_cancel_fiber(ask->asker);
+        weir_join(ask->asker, NULL, WEIR_FOREVER);
     }
     weir_close(ask->conn);
     return ask->status;

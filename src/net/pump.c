@@ -231,11 +231,16 @@ static enum weir__pumped find_blocked(struct weir__pump *pump)
     return WEIR__PUMP_MOVED;
 }
 
-/* Whose error it is: what reading can say of a stream, and what writing can, do not overlap but for a peer that has gone. */
+/*
+ * Whose error it is: what reading can say of a stream, and what writing can, do not overlap but for a peer that has gone; of a
+ * regular file sendfile(2) says that it cannot be read.
+ */
 static struct weir__end *guilty(struct weir__pump *pump)
 {
     if (errno == EPIPE)
         return &pump->to;
+    if (pump->way == WEIR__PUMP_SENDFILE && (errno == EBADF || errno == EIO))
+        return &pump->from;
     return pump->from.conn ? &pump->from : &pump->to;
 }
 

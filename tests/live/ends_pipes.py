@@ -43,6 +43,12 @@ def ends_first(play):
     play.peer.read_to_end()
 
 
+def ends_first_and_closes(play):
+    play.peer.send(ANSWER)
+    play.peer.half_close()
+    play.peer.read(len(QUESTION))
+
+
 def ends_first_in_silence(play):
     play.peer.half_close()
     play.peer.read_to_end()
@@ -336,12 +342,15 @@ def refuses(end):
     return play_it
 
 
-ASK_CASES = tuple(Case(commands=ASK, **case) for case in (
+# Peers that close may be slower than what `ask` takes for the end of an answer.
+PATIENT = {"options": ("--quiet", "20s")}
+
+ASK_CASES = tuple(Case(commands=ASK, **PATIENT | case) for case in (
     dict(name="ask-answer", title="the peer answers and closes", peer=reply()),
     dict(name="ask-half-close", title="the peer answers and ends its side", peer=reply(end="half-close")),
-    dict(name="ask-quiet", title="the peer answers and stays", peer=reply(end="stay")),
+    dict(name="ask-quiet", title="the peer answers and stays", peer=reply(end="stay"), options=()),
     dict(name="ask-late", title="the answer comes 1.2 s later", peer=reply(late=LATE)),
-    dict(name="ask-reset", title="the peer answers, then resets", peer=reply(end="reset"), options=("--quiet", "20s"),
+    dict(name="ask-reset", title="the peer answers, then resets", peer=reply(end="reset"),
          user=asks_and_tells_what_is_printed, status=EARLY, transports=("tcp",)),
     dict(name="ask-no-answer", title="the peer closes without an answer", peer=refuses("close"), answer=b"",
          status=EARLY),
@@ -353,6 +362,10 @@ ASK_CASES = tuple(Case(commands=ASK, **case) for case in (
          question=None, status=EARLY),
     dict(name="ask-answered-unread", title="the peer answers and closes without having read",
          peer=answers_without_reading, question=None, status=EARLY),
+    dict(name="ask-closed", title="the peer answers and closes; then stdin has the question", peer=closes_first,
+         user=writes_when_it_has_closed, question=b"", status=EARLY),
+    dict(name="ask-half-closed", title="the peer answers and ends its side; 1.2 s later stdin has the question",
+         peer=ends_first_and_closes, user=writes_after_the_answer),
     dict(name="ask-large-answer", title="the peer sends 8 MB and closes; stdout is read later", user=reads_slowly,
          peer=reply(answer=REPLIES), answer=REPLIES),
     dict(name="ask-large-question", title="stdin has 8 MB; the peer takes all, then answers", user=writes_much,
@@ -363,9 +376,9 @@ ASK_CASES = tuple(Case(commands=ASK, **case) for case in (
          peer=takes_some_and_closes, user=writes_much_and_tells_what_is_printed, question=QUESTIONS[:PIECE],
          status=EARLY),
     dict(name="ask-null", title="stdin is /dev/null; the peer speaks first", peer=greets, user=only_writes_nothing,
-         stdin="null", question=b""),
+         stdin="null", question=b"", options=()),
     dict(name="ask-closed-stdin", title="stdin is closed; the peer speaks first", peer=greets,
-         user=only_writes_nothing, stdin="closed", question=b""),
+         user=only_writes_nothing, stdin="closed", question=b"", options=()),
     dict(name="ask-file", title="stdin is a file", peer=reply(), user=only_writes_nothing, stdin="file"),
     dict(name="ask-terminal", title="stdin is a terminal: a line, then Ctrl-D", peer=reply(), user=types,
          stdin="terminal"),

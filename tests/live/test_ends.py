@@ -3,10 +3,11 @@ import concurrent.futures
 import functools
 import os
 import socket
+import subprocess
 
 import pytest
 
-from conftest import ROOT, WEIR, seconds
+from conftest import ROOT, WEIR, environment, seconds
 from ends import EARLY, dial, faults, folder_of_play, listen, play_pipes, play_relayed, play_served
 from ends_pipes import ASK_CASES, CASES
 from ends_servers import EXEC, RELAY
@@ -155,3 +156,15 @@ def test_relay(name, transport):
 @pytest.mark.parametrize("name, transport", each(EXEC))
 def test_exec(name, transport):
     check("exec", name, transport)
+
+
+@pytest.mark.parametrize("options", [(), LOOKING])
+@pytest.mark.parametrize("flags, reason", [(os.O_WRONLY, "bad file descriptor"), (os.O_DIRECTORY, "is a directory")])
+def test_a_stdin_that_cannot_be_read(tmp_path, peer, options, flags, reason):
+    """That is the file's failure, not the connection's."""
+    path = tmp_path if flags == os.O_DIRECTORY else tmp_path / "file"
+    stdin = os.open(path, flags | (os.O_CREAT if flags == os.O_WRONLY else 0))
+    words = [WEIR, "connect", *options, peer(lambda connection: connection.recv(1)).endpoint]
+    result = subprocess.run(words, stdin=stdin, capture_output=True, timeout=LIMIT, check=False, env=environment())
+    os.close(stdin)
+    assert (result.returncode, result.stderr.decode()) == (1, f"weir: read stdin: {reason}\n")
