@@ -152,6 +152,31 @@ def test_a_peer_that_does_not_take_all_is_an_early_end(weir, peer):
     assert line(result)
 
 
+@pytest.mark.parametrize("more", [[], ["--timeout", "1h"]], ids=["unseen", "looked at"])
+def test_a_disk_that_is_full(weir, echo, more):
+    with open("/dev/full", "wb") as full:
+        result = weir("connect", "--summary", *more, echo, input=b"x", stdout=full)
+    told, summary = result.stderr.decode().splitlines()
+    assert (result.returncode, told) == (1, "weir: write stdout: no space left on device")
+    assert json.loads(summary)["first_end"] in ("input", "output") and json.loads(summary)["status"] == 1
+
+
+@pytest.mark.parametrize("more", [[], ["--timeout", "1h"]], ids=["unseen", "looked at"])
+def test_a_stdin_that_cannot_be_read(weir, echo, more, tmp_path):
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        result = weir("connect", *more, echo, stdin=folder)
+    finally:
+        os.close(folder)
+    assert (result.returncode, line(result)) == (1, "weir: read stdin: is a directory")
+
+
+def test_the_summary_counts_what_nobody_looks_at(weir, echo):
+    data = pattern(2_000_000)
+    summary = json.loads(line(weir("connect", "--summary", echo, input=data)))
+    assert (summary["sent"], summary["received"], summary["status"]) == (len(data), len(data), 0)
+
+
 def test_refused(weir, refused):
     result = weir("connect", refused)
     assert result.returncode == 1

@@ -518,3 +518,20 @@ def test_by_hand_the_end_of_the_client_is_the_end(listen):
     finally:
         os.close(control)
         os.close(terminal)
+
+
+def test_by_hand_the_next_client_gets_the_next_line(listen):
+    """What is typed while one client is there is his; the wait for a line goes on to the next one."""
+    control, terminal = pty.openpty()
+    try:
+        listener = listen("-k", "tcp://127.0.0.1:0", stdin=terminal)
+        for line in (b"first\n", b"second\n", b"third\n"):
+            with listener.connect() as client:
+                client.sendall(line)
+                assert heard(listener, len(line)) == line
+                os.write(control, line)
+                assert read_exactly(client, len(line)) == line
+        listener.stop()
+    finally:
+        os.close(control)
+        os.close(terminal)
