@@ -13,6 +13,7 @@ import time
 import pytest
 
 from conftest import Server, environment, group_members, run_weir, seconds, WEIR
+from talk import eventually
 from pages import COMMANDS, MANUALS, PAGES as WORDS, SERVICES
 
 PAGES = [["--help"], *[[*words, "--help"] for words in WORDS], ["help", "serve", "echo"]]
@@ -361,12 +362,9 @@ def test_closed_standard_descriptors_do_no_harm(closed, tmp_path):
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=close,
                                env=environment(), start_new_session=True)
     try:
-        end = time.monotonic() + seconds(10)
-        while not path.exists() and time.monotonic() < end:
-            time.sleep(0.01)
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(seconds(5))
-            client.connect(str(path))
+            eventually(lambda: client.connect_ex(str(path)) == 0)  # its file is there before anybody listens behind it
             client.sendall(b"hello")
             assert client.recv(100) == b"hello"
         process.send_signal(signal.SIGTERM)
