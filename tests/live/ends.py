@@ -78,10 +78,10 @@ class Peer:
         while self._receive(65536):
             pass
 
-    def read_and_return(self):
-        """Sends back what comes, as it comes."""
+    def read_and_return(self, most=float("inf")):
+        """Sends back what comes, as it comes, to the end or so many bytes."""
         at = 0
-        while self._receive(65536):
+        while len(self.taken) < most and self._receive(65536):
             self.send(self.taken[at:])
             at = len(self.taken)
 

@@ -148,6 +148,10 @@ def returns_everything(play):
     play.peer.read_and_return()
 
 
+def returns_all_and_closes(play):
+    play.peer.read_and_return(LARGE)
+
+
 def sends_for_ever(play):
     while True:
         play.peer.send(bytes(PIECE))
@@ -370,7 +374,7 @@ ASK_CASES = tuple(Case(commands=ASK, **PATIENT | case) for case in (
          peer=reply(answer=REPLIES), answer=REPLIES),
     dict(name="ask-large-question", title="stdin has 8 MB; the peer takes all, then answers", user=writes_much,
          peer=reply(size=LARGE), question=QUESTIONS),
-    dict(name="ask-large-both", title="8 MB each way at once", peer=returns_everything, user=writes_much,
+    dict(name="ask-large-both", title="8 MB each way at once", peer=returns_all_and_closes, user=writes_much,
          answer=QUESTIONS, question=QUESTIONS),
     dict(name="ask-question-cut", title="stdin has 8 MB; the peer takes 64 KiB, answers, and closes",
          peer=takes_some_and_closes, user=writes_much_and_tells_what_is_printed, question=QUESTIONS[:PIECE],
