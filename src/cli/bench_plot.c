@@ -27,7 +27,10 @@ static const double line_parts[] = {0.5, 0.9, 0.99, 1};
 
 /* --- keeping --- */
 
-/* The file is opened before the run, so that a path that is wrong is told at once; what is in it stays until the plot comes. */
+/*
+ * The file is opened before the run, so that a path that is wrong is told at once; what is in it stays until the plot
+ * comes.
+ */
 int bench_plot_open(struct bench *bench)
 {
     const char *path = bench->settings.plot;

@@ -1,6 +1,6 @@
 /*
- * weir bench --plot: how the run went from moment to moment, kept while it runs (bench_series.c) and drawn when it is over
- * (bench_plot.c).
+ * weir bench --plot: how the run went from moment to moment, kept while it runs (bench_series.c) and drawn when it is
+ * over (bench_plot.c).
  */
 #ifndef CLI_BENCH_PLOT_H
 #define CLI_BENCH_PLOT_H

@@ -27,8 +27,8 @@ void histogram_add(struct histogram *histogram, uint64_t value);
 void histogram_merge(struct histogram *to, const struct histogram *from);
 
 /*
- * Adds to `to` what came since `before` was taken of the same histogram as `now`. The highest and the lowest are those of
- * their buckets.
+ * Adds to `to` what came since `before` was taken of the same histogram as `now`. The highest and the lowest are those
+ * of their buckets.
  */
 void histogram_add_since(struct histogram *to, const struct histogram *now, const struct histogram *before);
 

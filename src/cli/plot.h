@@ -16,7 +16,10 @@ struct scale {
 /* Where a value stands on the page. */
 double scale_place(const struct scale *scale, double value);
 
-/* Widens `to`, or both ends of a logarithmic scale, to a round number. A scale that spans nothing comes to span something. */
+/*
+ * Widens `to`, or both ends of a logarithmic scale, to a round number. A scale that spans nothing comes to span
+ * something.
+ */
 void scale_round(struct scale *scale);
 
 enum { PLOT_TICKS = 24 };
