@@ -148,7 +148,7 @@ static weir_process *start(const char *const *argv)
     weir_process *process =
         weir_process_start(argv, WEIR_OPTIONS(weir_process_options, .input = WEIR_STDIO_PIPE, .output = WEIR_STDIO_PIPE,
                                               .error = WEIR_STDIO_NULL, .environment = environment, .directory = "/",
-                                              .new_group = true, .die_with_parent = true));
+                                              .end_group = true, .die_with_parent = true));
     if (!process)
         failed("weir_process_start");
     return process;
