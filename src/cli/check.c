@@ -66,7 +66,7 @@ static int add_addresses(struct check *check, const struct dialling *dialling)
     return 0;
 }
 
-/* Whether there is somebody to connect to: what is no endpoint of a client's is wrong usage, not an answer that is missing. */
+/* Whether there is somebody to connect to: what is no endpoint of a client's is wrong usage, not a missing answer. */
 static int check_endpoint(const weir_endpoint *endpoint)
 {
     bool local = endpoint->scheme == WEIR_SCHEME_UNIX;
@@ -128,7 +128,7 @@ static int try_targets(void *arg)
     return 0;
 }
 
-/* Tries all of them, some at a time; the calling fiber takes part, so that nothing is left undone for want of others. */
+/* Tries all of them, some at a time; the calling fiber takes part, so that all is done though no other could be had. */
 static void try_all(struct check *check)
 {
     weir_fiber *fibers[AT_ONCE - 1];

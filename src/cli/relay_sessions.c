@@ -1,10 +1,10 @@
 /*
  * Relaying datagrams: a session for each client, told apart by address.
  *
- * A session lives in the handler of the client's first datagram, which parks: so it can answer from the address that the
- * client has sent to. It connects a socket of its own to the other end, and answers with what comes from there. The handlers
- * of further datagrams, perhaps in other threads, send them on by that socket themselves; while it is not yet connected, or
- * full, they leave copies. A session is freed by the last who knows it.
+ * A session lives in the handler of the client's first datagram, which parks: so it can answer from the address that
+ * the client has sent to. It connects a socket of its own to the other end, and answers with what comes from there. The
+ * handlers of further datagrams, perhaps in other threads, send them on by that socket themselves; while it is not yet
+ * connected, or full, they leave copies. A session is freed by the last who knows it.
  */
 #include <errno.h>
 #include <pthread.h>

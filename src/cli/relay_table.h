@@ -1,4 +1,4 @@
-/* Sessions of datagrams: who has one, and what waits in it. Everything here may be called from any thread, and none of it parks. */
+/* Sessions of datagrams: who has one, and what waits in it. Any thread may call these, and none parks. */
 #ifndef CLI_RELAY_TABLE_H
 #define CLI_RELAY_TABLE_H
 
@@ -25,8 +25,8 @@ struct relay_session {
 };
 
 /*
- * The session of a client, which the caller then knows until it gives it back; a new one where there is none. NULL: no more may
- * be, or there is no memory.
+ * The session of a client, which the caller then knows until it gives it back; a new one where there is none. NULL: no
+ * more may be, or there is no memory.
  */
 struct relay_session *relay_session_take(struct relay *relay, const weir_address *peer, bool *is_new);
 
@@ -37,8 +37,8 @@ void relay_session_give(struct relay *relay, struct relay_session *session, bool
 bool relay_session_is_direct(struct relay *relay, const struct relay_session *session);
 
 /*
- * Leaves a copy for the session's own handler, unless datagrams are sent directly; `no_room`: from now on they are not. Whether
- * the datagram is done with.
+ * Leaves a copy for the session's own handler, unless datagrams are sent directly; `no_room`: from now on they are not.
+ * Whether the datagram is done with.
  */
 bool relay_session_leave_waiting(struct relay *relay, struct relay_session *session, const weir_datagram *datagram,
                                  bool no_room);

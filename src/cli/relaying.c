@@ -38,8 +38,8 @@ weir_conn *relay_connect(struct relay *relay, const char *whose)
 /* --- streams --- */
 
 /*
- * What only the beginning and the end of a conversation need, apart from what waits through it: the pages of the stack below
- * are as good as free then.
+ * What only the beginning and the end of a conversation need is apart from what waits through it, so that a pair that is
+ * silent has no more of a stack than it must.
  */
 static __attribute__((noinline)) weir_conn *begin(struct relay *relay, weir_conn *client, char **name)
 {

@@ -1,6 +1,7 @@
 /*
- * Relaying: each client of a server gets a connection to another endpoint, and the two are joined. Streams here; datagrams,
- * whose clients are told apart by their addresses, in sessions (relay_sessions.c). Used by the command and by the simulator.
+ * Relaying: each client of a server gets a connection to another endpoint, and the two are joined. Streams here;
+ * datagrams, whose clients are told apart by their addresses, in sessions (relay_sessions.c). Used by the command and by
+ * the simulator's scenarios.
  */
 #ifndef CLI_RELAYING_H
 #define CLI_RELAYING_H

@@ -14,7 +14,7 @@ from conftest import BACKENDS, MODELS, Server, run_weir, seconds
 
 @pytest.fixture
 def relay():
-    """Starts relays: relay("tcp://127.0.0.1:0", "tcp://127.0.0.1:80", "--verbose"). Stopped and checked after the test."""
+    """Starts relays: relay("tcp://127.0.0.1:0", "tcp://127.0.0.1:80", "--verbose"). Stopped after the test."""
     relays = []
 
     def start(*arguments, **options):
