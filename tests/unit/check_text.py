@@ -27,17 +27,20 @@ ptcp154""".split()
 MULTIBYTE = {
     "shift_jis": "abc 123 あいうえおカタカナ日本語文字列東京", "euc_jp": "abc 123 あいうえおカタカナ日本語文字列東京",
     "cp932": "abc あいうカタカナ日本語文字列", "iso2022_jp": "abc 12 あいうえおカタカナ日本語文字列東京",
-    "euc_kr": "abc 한국어텍스트 서울", "cp949": "abc 한국어텍스트 서울", "johab": "abc 한국어 서울", "iso2022_kr": "abc 한국어 서울",
+    "euc_kr": "abc 한국어텍스트 서울", "cp949": "abc 한국어텍스트 서울", "johab": "abc 한국어 서울",
+    "iso2022_kr": "abc 한국어 서울",
     "gb2312": "abc 中文文本北京", "gbk": "abc 中文文本北京臺灣", "gb18030": "abc 中文😀€文本北京éß",
     "big5": "abc 中文文本臺北", "big5hkscs": "abc 中文文本臺北", "utf-7": "abc äöü 中文 +-",
 }
 UNKNOWN = {"cp720", "cp1006", "hz", "euc_jis_2004", "iso2022_jp_1", "iso2022_jp_2004", "iso2022_jp_ext", "shift_jis_2004",
-           "mac_arabic", "mac_croatian", "mac_farsi", "mac_greek", "mac_iceland", "mac_romanian", "mac_turkish", "palmos", "mbcs"}
-SNIPPETS = [b"\xc0\x80", b"\xe0\x80\x80", b"\xe0\x9f\xbf", b"\xed\xa0\x80", b"\xed\xbf\xbf", b"\xf0\x80\x80\x80", b"\xf4\x90\x80\x80",
-            b"\xf5\x80\x80\x80", b"\xf8\x88\x80\x80\x80", b"\xff", b"\xfe", b"\x80", b"\xbf", b"\xe2\x82", b"\xf0\x9f\x98", b"\xc3",
-            b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\xff\xfe\0\0", b"\0\0\xfe\xff", b"\0\xd8", b"\xd8\0", b"\0\xdc", b"\xdc\0",
-            b"\0\xd8\0\xdc", b"\xd8\0\xdc\0", b"\0\0\x11\0", b"\0\x11\0\0", b"\0\0\xd8\0", b"\0"]
-CHARACTERS = "aZ09 \n\0\x7f\x80\xa0\xe9\xff\u0100\u07ff\u0800\u20ac\ud7ff\ue000\ufeff\ufffd\uffff\U00010000\U0001f600\U000e0041\U0010ffff"
+           "mac_arabic", "mac_croatian", "mac_farsi", "mac_greek", "mac_iceland", "mac_romanian", "mac_turkish", "palmos",
+           "mbcs"}
+SNIPPETS = [b"\xc0\x80", b"\xe0\x80\x80", b"\xe0\x9f\xbf", b"\xed\xa0\x80", b"\xed\xbf\xbf", b"\xf0\x80\x80\x80",
+            b"\xf4\x90\x80\x80", b"\xf5\x80\x80\x80", b"\xf8\x88\x80\x80\x80", b"\xff", b"\xfe", b"\x80", b"\xbf", b"\xe2\x82",
+            b"\xf0\x9f\x98", b"\xc3", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\xff\xfe\0\0", b"\0\0\xfe\xff", b"\0\xd8",
+            b"\xd8\0", b"\0\xdc", b"\xdc\0", b"\0\xd8\0\xdc", b"\xd8\0\xdc\0", b"\0\0\x11\0", b"\0\x11\0\0", b"\0\0\xd8\0", b"\0"]
+CHARACTERS = ("aZ09 \n\0\x7f\x80\xa0\xe9\xff\u0100\u07ff\u0800\u20ac\ud7ff\ue000\ufeff\ufffd\uffff\U00010000\U0001f600\U000e0041"
+              "\U0010ffff")
 SPACES = " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u200a\u200b\u2028\u2029\u202f\u205f\u3000"
 DIGITS = "0123456789٠٣９५𝟘𝟛"
 
@@ -76,7 +79,8 @@ def some_text(chance, characters=None):
     if characters is None:
         alphabet = chance.choice(["abc de", "aé", "aé€😀", CHARACTERS, None])
         if alphabet is None:
-            return "".join(chr(chance.choice([chance.randrange(0xd800), chance.randrange(0xe000, 0x110000)])) for _ in range(length))
+            return "".join(map(chr, (chance.choice([chance.randrange(0xd800), chance.randrange(0xe000, 0x110000)])
+                                     for _ in range(length))))
         characters = alphabet
     return "".join(chance.choices(characters, k=length))
 
@@ -217,7 +221,8 @@ def mutated(chance, text, characters):
 
 def around(chance, text):
     if chance.random() < 0.3:
-        text = "".join(chance.choices(SPACES, k=chance.randrange(3))) + text + "".join(chance.choices(SPACES, k=chance.randrange(3)))
+        before, behind = ("".join(chance.choices(SPACES, k=chance.randrange(3))) for _ in range(2))
+        text = before + text + behind
     return text
 
 
@@ -263,16 +268,17 @@ def some_float(chance):
         return chance.randrange(-10**17, 10**17) * 10.0 ** chance.randrange(-25, 25)
     if kind == 4:
         return math.nextafter(10.0 ** chance.randrange(-20, 20), chance.choice([0, math.inf]))
-    return chance.choice([0.0, -0.0, math.inf, -math.inf, math.nan, 5e-324, 3.145, 1e16, 1e-5, 2**53 + 0.0, 1.7976931348623157e308,
-                          struct.unpack("<d", struct.pack("<q", chance.randrange(1, 5000)))[0]])
+    return chance.choice([0.0, -0.0, math.inf, -math.inf, math.nan, 5e-324, 3.145, 1e16, 1e-5, 2**53 + 0.0,
+                          1.7976931348623157e308, struct.unpack("<d", struct.pack("<q", chance.randrange(1, 5000)))[0]])
 
 
 def float_text(chance):
     number = some_float(chance)
     text = chance.choice([repr(number), "%.3f" % number, "%.20e" % number, "%g" % number, repr(number).upper()])
     if chance.random() < 0.15:
-        text = chance.choice(["inf", "Infinity", "NaN", "-INF", "+nan", "infinit", "nan(1)", "0x1p3", "1e400", "-1e-400", ".5", "5.", ".",
-                              "1_0.5_0e1_0", "1__0", "_1", "1_", "1e", "1e+", "1_e5", "", "1d5", "1,5", "9" * 120 + "_0", "0." + "0" * 150 + "1"])
+        text = chance.choice(["inf", "Infinity", "NaN", "-INF", "+nan", "infinit", "nan(1)", "0x1p3", "1e400", "-1e-400", ".5",
+                              "5.", ".", "1_0.5_0e1_0", "1__0", "_1", "1_", "1e", "1e+", "1_e5", "", "1d5", "1,5",
+                              "9" * 120 + "_0", "0." + "0" * 150 + "1"])
     return around(chance, mutated(chance, text, "_+-.eEnf 0x\0é?" + DIGITS + SPACES))
 
 
@@ -317,7 +323,8 @@ def check(driver, chance, count, fill):
     fill(cases, count)
     done = subprocess.run([driver], input=b"".join(cases.requests), capture_output=True, timeout=300)
     if done.returncode != 0:
-        return len(cases.requests), [f"the driver ended with {done.returncode}: {done.stderr[-2000:].decode(errors='replace')}"]
+        ending = done.stderr[-2000:].decode(errors="replace")
+        return len(cases.requests), [f"the driver ended with {done.returncode}: {ending}"]
     wrong = []
     for case, got in zip(cases.expected, read_answers(done.stdout, len(cases.requests))):
         if not is_same(case[0], case[-1], got):
