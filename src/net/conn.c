@@ -160,15 +160,17 @@ int weir_fd(const weir_conn *conn)
 /*
  * Whether a stream was reset, or given up by the system. An error may come when all has been acknowledged: by the peer's
  * system, whose program then closed without having read it. A shutdown that fails says nothing of it once the peer has
- * acknowledged our end as well.
+ * acknowledged our end as well. The socket tells it once, and looks ended to who reads then, who is to hear of it as well.
  */
-static bool is_cut(const weir_conn *conn)
+static bool is_cut(weir_conn *conn, const char *step)
 {
     int number = 0;
     socklen_t length = sizeof number;
-    return !conn->datagram &&
-           (atomic_load_explicit(&conn->broken, memory_order_relaxed) ||
-            (weir__system()->getsockopt(conn->watch.fd, SOL_SOCKET, SO_ERROR, &number, &length) == 0 && number != 0));
+    if (conn->datagram)
+        return false;
+    if (weir__system()->getsockopt(conn->watch.fd, SOL_SOCKET, SO_ERROR, &number, &length) == 0 && number != 0)
+        weir__conn_fail(conn, number, step);
+    return number != 0 || atomic_load_explicit(&conn->broken, memory_order_relaxed);
 }
 
 /* What is left of a stream that was cut will never be acknowledged. */
@@ -189,7 +191,10 @@ static int flush(weir_conn *conn, int64_t timeout, const char *step)
     for (int queued = 0;; pause = pause < WEIR_MS(50) ? pause * 2 : pause) {
         bool lost = weir__system()->shutdown(conn->watch.fd, SHUT_WR) < 0;
         bool known = weir__system()->ioctl(conn->watch.fd, TIOCOUTQ, &queued) == 0;
-        if (is_cut(conn) || (lost && known && queued))
+        bool cut = is_cut(conn, step);
+        if (conn->aborted)
+            return weir__conn_fail_aborted(conn, step);
+        if (cut || (lost && known && queued))
             return fail_cut(conn, queued, step);
         if (!known || queued == 0)
             return 0;
@@ -204,7 +209,7 @@ static int flush(weir_conn *conn, int64_t timeout, const char *step)
 
 int weir_flush(weir_conn *conn, int64_t timeout)
 {
-    return conn->aborted ? weir__conn_fail_aborted(conn, "flush") : flush(conn, timeout, "flush");
+    return flush(conn, timeout, "flush");
 }
 
 int weir_close(weir_conn *conn)

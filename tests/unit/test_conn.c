@@ -1,6 +1,7 @@
 /* A connection's end and what it is given up for: lingering, giving the descriptor back; and the options of its socket. */
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <weir/fiber.h>
 
@@ -164,6 +165,46 @@ static void a_flush_tells_of_what_was_not_read(void)
     weir_close(conn);
 }
 
+/* The socket tells of it once, and is not to look ended to who reads. */
+static void a_flush_leaves_the_reset_to_the_reader(void)
+{
+    int peer;
+    char byte;
+    weir_conn *conn = tcp_pair(&peer);
+    struct pollfd there = {peer, POLLIN, 0}, here = {weir_fd(conn), 0, 0};
+    check(weir_send_all(conn, "x", 1) == 0);
+    check(poll(&there, 1, 20000) == 1);
+    close(peer);
+    check(poll(&here, 1, 20000) == 1);
+    check(weir_flush(conn, WEIR_S(20)) == -1);
+    check_error(ECONNRESET, WEIR_ERROR_CLOSED);
+    check(weir_recv(conn, &byte, 1) == -1);
+    check_error(ECONNRESET, WEIR_ERROR_CLOSED);
+    weir_close(conn);
+}
+
+static void *abort_later(void *conn)
+{
+    usleep(20000);
+    weir_abort(conn);
+    return NULL;
+}
+
+static void an_abort_ends_a_flush(void)
+{
+    int pair[2];
+    weir_conn *conn;
+    check(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+    check((conn = weir_adopt(pair[0])));
+    check(weir_send_all(conn, "x", 1) == 0);
+    pthread_t thread = beside(abort_later, conn);
+    check(weir_flush(conn, WEIR_S(20)) == -1);
+    check_error(ECONNABORTED, WEIR_ERROR_CLOSED);
+    join_beside(thread);
+    weir_close(conn);
+    close(pair[1]);
+}
+
 static void a_flush_waits_and_leaves_the_other_direction(void)
 {
     struct reader reader = {0};
@@ -310,6 +351,8 @@ int main(void)
         IN_FIBERS(a_cancelled_fiber_lingers_no_more),
         EVERYWHERE(a_flush_tells_that_nobody_takes_it),
         EVERYWHERE(a_flush_tells_of_what_was_not_read),
+        EVERYWHERE(a_flush_leaves_the_reset_to_the_reader),
+        EVERYWHERE(an_abort_ends_a_flush),
         EVERYWHERE(a_flush_waits_and_leaves_the_other_direction),
         EVERYWHERE(the_descriptor_is_given_back),
         EVERYWHERE(not_while_something_was_read_ahead),
