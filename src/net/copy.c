@@ -140,19 +140,36 @@ static bool is_gone(const weir_conn *conn)
            (weir__system()->poll(&query, 1, 0) == 1 && query.revents & POLLERR);
 }
 
-/* Waits until the peer has acknowledged what was sent: an abort would drop the rest. Nothing tells when, so look, rarer and rarer. */
-static void let_go_out(weir_conn *conn)
+/* As each step does: 0, or -1 if either connection was cancelled or aborted meanwhile, or its deadline has passed. */
+static int go_on(const struct copying *copying)
+{
+    for (int i = 0; i < 2; i++)
+        if (weir__end_go_on(&copying->pumps[i].from) < 0 || weir__end_go_on(&copying->pumps[i].to) < 0)
+            return -1;
+    return 0;
+}
+
+/*
+ * Waits until the peer has acknowledged what was sent: an abort would drop the rest. Nothing tells when, so look, rarer and
+ * rarer; not beyond the connection's lifetime, however little at a time the peer takes. 0, or -1 as go_on.
+ */
+static int let_go_out(const struct copying *copying, weir_conn *conn)
 {
     int queued = 0, before = 0;
-    int64_t deadline = weir_deadline(LAST_WORDS);
-    for (int64_t pause = WEIR_MS(1); weir_now() < deadline && !is_gone(conn);
+    int64_t deadline = weir_deadline(LAST_WORDS), now;
+    for (int64_t pause = WEIR_MS(1); (now = weir_now()) < deadline && now < conn->lifetime_end;
          pause = pause < WEIR_MS(50) ? pause * 2 : pause) {
-        if (weir__system()->ioctl(conn->watch.fd, TIOCOUTQ, &queued) < 0 || queued == 0 || weir_sleep(pause) < 0)
-            return;
+        if (go_on(copying) < 0)
+            return -1;
+        if (is_gone(conn) || weir__system()->ioctl(conn->watch.fd, TIOCOUTQ, &queued) < 0 || queued == 0)
+            return 0;
+        if (weir_sleep(pause) < 0)
+            return weir__conn_wait_failed(conn, WEIR__WRITABLE, "send");
         if (queued < before)
             deadline = weir_deadline(LAST_WORDS);
         before = queued;
     }
+    return 0;
 }
 
 /* Tells of a side that was cut off, once what it sent before has been delivered. 0 where there was none, or -1. */
@@ -162,7 +179,8 @@ static int tell_cut(const struct copying *copying)
     if (!at)
         return 0;
     weir_conn *const *both = (weir_conn *[]){copying->pumps[0].from.conn, copying->pumps[0].to.conn};
-    let_go_out(both[both[0] == at->conn]);
+    if (let_go_out(copying, both[both[0] == at->conn]) < 0)
+        return -1;
     return weir__conn_fail(at->conn, copying->number, at->step);
 }
 

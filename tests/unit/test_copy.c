@@ -2,6 +2,7 @@
 #include "sockets.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 
@@ -348,6 +349,36 @@ static void what_came_before_a_reset_is_delivered(void)
     unjoin(&joined);
 }
 
+static void *cancel_when_read(void *arg)
+{
+    struct joined *joined = arg;
+    struct pollfd there = {joined->a_peer, POLLIN, 0};
+    check(poll(&there, 1, 20000) == 1);
+    usleep(20000);
+    weir_cancel(joined->a);
+    return NULL;
+}
+
+/* The one side was cut, and its last words wait for the other to read them. */
+static void a_cancel_ends_the_wait_for_the_last_words(void)
+{
+    struct joined joined = {0};
+    int a[2], b[2];
+    check(socketpair(AF_UNIX, SOCK_STREAM, 0, a) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, b) == 0);
+    check((joined.a = weir_adopt(a[0])) && (joined.b = weir_adopt(b[0])));
+    joined.a_peer = a[1];
+    joined.b_peer = -1;
+    check(send(b[0], "unread", 6, 0) == 6);
+    check(send(b[1], "last", 4, 0) == 4);
+    close(b[1]);
+    pthread_t thread = beside(cancel_when_read, &joined);
+    check(weir_copy(joined.a, joined.b, joined.bytes) == -1);
+    check_error(ECANCELED, WEIR_ERROR_CANCELLED);
+    check(joined.bytes[1] == 4);
+    join_beside(thread);
+    unjoin(&joined);
+}
+
 static void a_time_limit_is_an_error_of_the_copy(void)
 {
     struct joined joined = join();
@@ -444,6 +475,7 @@ int main(void)
         EVERYWHERE(one_side_cut_ends_both),
         EVERYWHERE(the_last_words_of_who_takes_no_more_are_delivered),
         EVERYWHERE(what_came_before_a_reset_is_delivered),
+        EVERYWHERE(a_cancel_ends_the_wait_for_the_last_words),
         EVERYWHERE(a_time_limit_is_an_error_of_the_copy),
         EVERYWHERE(an_abort_from_elsewhere_ends_it),
         EVERYWHERE(what_was_read_ahead_is_copied_too),
