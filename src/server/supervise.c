@@ -23,10 +23,8 @@
 #define SHORTEST_PAUSE WEIR_MS(100)
 #define LONGEST_PAUSE  WEIR_S(10)
 #define LONG_LIFE      WEIR_S(10)
-/* How much longer than the drain's deadline a child may take to be gone. */
-#define GRACE WEIR_S(5)
-/* Between two attempts to kill what ought to be gone. */
-#define KILL_AGAIN WEIR_S(1)
+#define GRACE          WEIR_S(5) /* how much longer than the drain's deadline a child may take to be gone */
+#define KILL_AGAIN     WEIR_S(1) /* between two attempts to kill what ought to be gone */
 
 struct child {
     pid_t pid; /* 0: it does not run */
@@ -347,6 +345,14 @@ static void give_up(struct family *family)
     errno = number;
 }
 
+/* Who started the program may have had SIGCHLD ignored: none would come then, and no status. */
+static void hear_of_ends(void)
+{
+    struct sigaction action = {.sa_handler = SIG_DFL}, before;
+    if (weir__system()->sigaction(SIGCHLD, NULL, &before) == 0 && before.sa_handler == SIG_IGN)
+        weir__system()->sigaction(SIGCHLD, &action, NULL);
+}
+
 static int open_family(struct family *family, const struct weir__run *run)
 {
     int signals[] = {SIGTERM, SIGINT, SIGUSR1, SIGCHLD, SIGHUP};
@@ -357,6 +363,7 @@ static int open_family(struct family *family, const struct weir__run *run)
         return weir__fail_memory("start");
     if (weir__pipe(family->ready) < 0)
         return weir__fail_system(errno, "start", "");
+    hear_of_ends();
     family->signals = weir_signals_new(signals, run->options.reload ? 5 : 4);
     return family->signals ? 0 : -1;
 }

@@ -2,11 +2,13 @@
 
     --listen A,B    descriptors A, B as systemd passes sockets: from 3 on, with LISTEN_FDS and LISTEN_PID
     --close A,B     with descriptors A, B closed
+    --ignore A,B    with signals A, B ignored
     --deny NUMBER   with a system call that fails with EPERM (seccomp)
 """
 import ctypes
 import errno
 import os
+import signal
 import struct
 import sys
 
@@ -53,6 +55,9 @@ def main():
         elif condition == "--close":
             for number in numbers:
                 os.close(number)
+        elif condition == "--ignore":
+            for number in numbers:
+                signal.signal(number, signal.SIG_IGN)
         elif condition == "--deny":
             deny(numbers[0])
         else:

@@ -10,7 +10,7 @@ import socket
 import pytest
 
 from conftest import PATIENCE, run_weir, seconds
-from talk import eventually, is_echoed, pattern, read_to_end, reset
+from talk import LAUNCH, eventually, is_echoed, pattern, read_to_end, reset
 
 READS_ALL_THEN_ANSWERS = "size=$(wc -c); sleep 0.3; echo got $size"
 
@@ -212,6 +212,14 @@ def test_its_end_and_its_errors_are_logged(run):
     server.wait_for_text(rf"^weir: {re.escape(client)}: sh\[\d+\]: exited with status 7$")
     said = re.findall(r"sh\[\d+\]: (.*)$", server.text, re.MULTILINE)
     assert said[:3] == ["one", r"two\x1b[2J\x0dthree", "last"]
+
+
+def test_its_end_is_told_where_sigchld_was_ignored(run):
+    """Which is inherited: then the kernel has no status for anybody, unless the service sees to it."""
+    server = run("sh", "-c", "echo hello; exit 7", wrapper=[*LAUNCH, "--ignore", str(int(signal.SIGCHLD)), "--"])
+    with server.connect() as connection:
+        assert ask(connection) == b"hello\n"
+    server.wait_for_text(r"sh\[\d+\]: exited with status 7$")
 
 
 def test_a_long_line_on_stderr_is_logged_in_pieces(run):

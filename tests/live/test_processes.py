@@ -85,6 +85,16 @@ def test_one_that_is_killed_comes_back(echo):
     assert counters["accepted"] == 80, "what the dead one had counted is kept"
 
 
+def test_who_had_sigchld_ignored_is_told_of_ends_too(serve):
+    """What is ignored is inherited; and then there is neither a signal nor a status, unless the program sees to it."""
+    server = serve("echo", "tcp://127.0.0.1:0", "--processes", 2,
+                   wrapper=[*LAUNCH, "--ignore", str(int(signal.SIGCHLD)), "--"])
+    before = children(server)
+    os.kill(before[0], signal.SIGKILL)
+    eventually(lambda: len(children(server)) == 2 and before[0] not in children(server))
+    assert f"process {before[0]} was ended by SIGKILL" in server.text
+
+
 def test_those_in_its_queue_are_served_by_the_next(serve):
     """
     The parent holds the listeners: who connects while a child is dead waits, and is served. On epoll, since the kernel goes

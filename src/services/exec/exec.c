@@ -40,6 +40,16 @@ static void stop(void *arg)
     free(exec);
 }
 
+/*
+ * Whoever started us may have had SIGCHLD ignored, which programs inherit: then the kernel tells nobody how a program has
+ * ended. Before there are threads, and programs.
+ */
+static void let_ends_be_told(void)
+{
+    struct sigaction told = {.sa_handler = SIG_DFL};
+    sigaction(SIGCHLD, &told, NULL);
+}
+
 static int start(void *arg, const weir_server_options *options, void **made)
 {
     const struct settings *settings = arg;
@@ -59,6 +69,7 @@ static int start(void *arg, const weir_server_options *options, void **made)
     exec->lifetime = options->lifetime ? options->lifetime : WEIR_FOREVER;
     exec->guarded = has_allow(&options->rules);
     exec_environment_forget();
+    let_ends_be_told();
     *made = exec;
     return 0;
 }
