@@ -138,7 +138,7 @@ static bool goes_on(struct relay *relay, const struct relay_session *session, in
 {
     if (errno == ETIMEDOUT && weir_error()->kind == WEIR_ERROR_DEADLINE)
         return weir_now() < end_of(relay, session, heard);
-    if (!passes(session))
+    if (errno == ENOMEM || !passes(session)) /* without memory nothing was waited for: it would go round and round */
         return false;
     relay_complain(relay, relay->to.text);
     return true;
