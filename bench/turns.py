@@ -4,7 +4,8 @@
     bench/turns.py --build build [--rounds 9] [--seconds 2] [--check]
 
 The server has one CPU, the load (bench/load, one connection at a time) another. Rounds are interleaved and begin with
-another server each time; ratios of rates are taken within a round, and their median is told. With --check the exit
+another server each time; ratios of rates are taken within a round, and their median is told. What each costs is told
+as well, in CPU time of the server and its children: on a busy machine rates say how busy it was. With --check the exit
 status is 1 where the bar is missed: three times xinetd's rate.
 """
 import argparse
@@ -24,6 +25,7 @@ from pathlib import Path
 
 BAR = 3.0
 READY_SECONDS = 10
+WARMUP = 0.3
 PATIENCE = 60  # beyond the time that a run is told to take
 
 XINETD = """
@@ -87,19 +89,25 @@ def await_server(port, process):
     sys.exit(f"turns.py: {process.args[0]} does not serve")
 
 
+def cpu_seconds(pid):
+    """Of a process and those of its children that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+
+
 def load(options, port, cpu):
-    """Connections a second."""
+    """What bench/load tells."""
     command = [f"{options.build}/bench/load", "tcp", "127.0.0.1", str(port), "--connections", "1", "--size", "64",
-               "--churn", "--seconds", str(options.seconds), "--warmup", "0.3"]
+               "--churn", "--seconds", str(options.seconds), "--warmup", str(WARMUP)]
     result = subprocess.run(command, capture_output=True, check=False, timeout=options.seconds + PATIENCE,
                             preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
     if result.returncode:
         sys.exit(f"turns.py: {result.stderr.decode(errors='replace').strip()}")
-    return json.loads(result.stdout)["rate"]
+    return json.loads(result.stdout)
 
 
 def measure(options, command_of):
-    """One run of a fresh server."""
+    """One run of a fresh server: connections a second, and CPU-µs each."""
     serving, loading = two_cpus()
     with tempfile.TemporaryDirectory(prefix="turns-") as folder:
         port = free_port()
@@ -108,7 +116,10 @@ def measure(options, command_of):
                                    preexec_fn=lambda: os.sched_setaffinity(0, {serving}))
         try:
             await_server(port, process)
-            return load(options, port, loading)
+            before = cpu_seconds(process.pid)
+            told = load(options, port, loading)
+            share = told["seconds"] / (told["seconds"] + WARMUP)
+            return told["rate"], (cpu_seconds(process.pid) - before) * share * 1e6 / told["messages"]
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -116,24 +127,26 @@ def measure(options, command_of):
 
 
 def measure_rounds(options):
-    """{server: the rate of each round}"""
+    """{server: the rate and the cost of each round}"""
     names = list(SERVERS)
-    rates = {name: [] for name in names}
+    runs = {name: [] for name in names}
     for number in range(options.rounds):
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
-            rates[name].append(measure(options, SERVERS[name]))
-    return rates
+            runs[name].append(measure(options, SERVERS[name]))
+    return runs
 
 
-def tell(rates):
-    """Prints what was measured. Returns the ratio that the bar is for."""
-    for name, values in rates.items():
-        ratios = [ours / theirs for ours, theirs in zip(values, rates["xinetd"])]
-        print(f"{name:12} {statistics.median(values):8,.0f} a second [{min(values):,.0f} {max(values):,.0f}]"
-              f"  {statistics.median(ratios):5.2f} times xinetd")
-    default = zip(rates["weir, uring"], rates["xinetd"])
-    return statistics.median([ours / theirs for ours, theirs in default])
+def ratio_to_xinetd(runs, name):
+    return statistics.median([ours[0] / theirs[0] for ours, theirs in zip(runs[name], runs["xinetd"])])
+
+
+def tell(runs):
+    """Prints what was measured."""
+    for name, of_name in runs.items():
+        rates, costs = zip(*of_name)
+        print(f"{name:12} {statistics.median(rates):8,.0f} a second [{min(rates):,.0f} {max(rates):,.0f}]"
+              f"  {ratio_to_xinetd(runs, name):5.2f} times xinetd  {statistics.median(costs):7,.0f} CPU-µs each")
 
 
 def main():
@@ -148,7 +161,9 @@ def main():
     if not shutil.which("xinetd"):
         sys.exit("turns.py: xinetd is not installed")
     print(f"load average at the start: {os.getloadavg()[0]:.2f}")
-    ratio = tell(measure_rounds(options))
+    runs = measure_rounds(options)
+    tell(runs)
+    ratio = ratio_to_xinetd(runs, "weir, uring")
     print(f"\n{ratio:.2f} times xinetd's rate (bar: {BAR:g})")
     sys.exit(1 if options.check and ratio < BAR else 0)
 
