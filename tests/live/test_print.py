@@ -159,6 +159,19 @@ def test_strict_ends_a_connection_and_says_why(printer):
     assert output.whole() == "fine\nnot\ngood ö\n".encode()
 
 
+def test_text_in_another_encoding(printer):
+    server, output = printer(TCP, "--encoding", "cp1252")
+    send_and_end(server, "Grüße für 5 €\r\n".encode("cp1252") + b"\x81\n")
+    assert output.whole() == "Grüße für 5 €\n\ufffd\n".encode()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "klingon"])
+def test_an_encoding_that_cannot_be_shown_is_wrong_usage(weir, encoding):
+    result = weir("serve", "print", TCP, "--encoding", encoding)
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert result.stderr.startswith(b"weir: ") and encoding in result.stderr.decode()
+
+
 # --- several ---
 
 def send_lines(server, name, lines, cut):
@@ -312,11 +325,14 @@ def test_a_slow_reader_of_stdout_slows_the_senders_down(printer):
         senders = [threading.Thread(target=send_and_end, args=(server, line * 40_000)) for _ in range(3)]
         for sender in senders:
             sender.start()
+        watchdog = threading.Timer(seconds(60), server.process.kill)
+        watchdog.start()
         taken = bytearray()
         while len(taken) < 3 * 40_000 * 100:
             chunk = os.read(server.process.stdout.fileno(), random.Random(len(taken)).choice([100, 5000, 200_000]))
             assert chunk, server.text
             taken += chunk
+        watchdog.cancel()
         for sender in senders:
             sender.join(seconds(30))
         assert taken == line * 120_000
