@@ -59,9 +59,9 @@ class Running:
     def endpoints(self):
         return [match.group(2) for match in READY.finditer(self.said.decode())]
 
-    def wait_until_ready(self):
-        """Until it has said where it listens, all of that: the lines come at once."""
-        assert self.read_until(lambda: self.endpoints and self.said.endswith(b"\n")), self.said.decode()
+    def wait_until_ready(self, least):
+        """Until it has said that it listens, at so many endpoints at least."""
+        assert self.read_until(lambda: len(self.endpoints) >= least and self.said.endswith(b"\n")), self.said.decode()
 
     def send(self, data):
         """Gives it data on its stdin, and the end of that."""
@@ -110,14 +110,14 @@ class Play:
         run.send(data)
         return run.end()
 
-    def serve(self, line):
+    def serve(self, line, least=1):
         """Starts a line that serves, in place of the shell, so that it gets the signals."""
         run = self.start(f"exec {line}")
-        run.wait_until_ready()
+        run.wait_until_ready(least)
         return run
 
     def echo(self, *endpoints):
-        return self.serve("weir serve echo " + " ".join(f"'{endpoint}'" for endpoint in endpoints))
+        return self.serve("weir serve echo " + " ".join(f"'{endpoint}'" for endpoint in endpoints), len(endpoints))
 
     def ask(self, endpoint, data):
         """What a server answers to data and their end."""
@@ -296,8 +296,14 @@ def run_completion(play, line):
 def run_run(play, line):
     serving = play.serve(line.text)
     tries = re.compile(r"^weir: try: (.*)\n", re.MULTILINE)
-    services = {row.split()[1] for row in serving.said.decode().splitlines() if " on " in row}
-    assert serving.read_until(lambda: len(tries.findall(serving.said.decode())) == len(services))
+
+    def all_are_there():
+        """One for each service that listens; they come when all do."""
+        said = serving.said.decode()
+        services = {match.group(1) for match in READY.finditer(said)}
+        return len(tries.findall(said)) == len(services)
+
+    assert serving.read_until(all_are_there)
     for tried in tries.findall(serving.said.decode()):
         play.finish(tried)
     serving.terminate()
@@ -307,7 +313,7 @@ def run_serve(play, line):
     if len(line.page) == 1 or "--help" in line.options:
         assert play.finish(line.text)
         return
-    serving = play.serve(line.text)
+    serving = play.serve(line.text, max(1, len(line.operands)))
     endpoints = [reached_at(endpoint, line.text) for endpoint in serving.endpoints]
     assert line.page[1] in CHECKS, f"nothing here checks {line.page[1]}: add to CHECKS"
     CHECKS[line.page[1]](play, line, serving, endpoints)
