@@ -169,6 +169,7 @@ static int serve(struct relay_settings *settings)
 static int run_relay(struct relay_settings *settings)
 {
     struct relay *relay = &settings->relay;
+    relay->most_per_address = settings->server.max_per_address;
     serving_log(&settings->run);
     relay->counters = mmap(NULL, sizeof *relay->counters, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (relay->counters == MAP_FAILED) {

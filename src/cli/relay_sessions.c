@@ -210,7 +210,7 @@ static void refuse(struct relay *relay, const weir_address *peer)
     char text[WEIR_ADDRESS_TEXT];
     atomic_fetch_add(&relay->counters->refused, 1);
     weir_fail(WEIR_ERROR_LIMIT, EAGAIN, "session", weir_address_text(peer, text, sizeof text),
-              "there are as many sessions as there may be");
+              "there are as many sessions, in all or of its address, as may be");
     relay_complain(relay, relay->to.text);
 }
 

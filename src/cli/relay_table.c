@@ -11,11 +11,19 @@ enum {
     MOST_WAITING = 256 * 1024, /* bytes of datagrams that wait in a session */
 };
 
+/* A machine with clients: how many sessions are its. Not of loopback, where everybody has the same address. */
+struct source {
+    struct source *next;
+    uint64_t key;
+    int64_t count;
+};
+
 struct relay_sessions {
     pthread_mutex_t lock;
     uint64_t seed;
     int64_t count;
     struct relay_session *buckets[BUCKETS];
+    struct source *sources[BUCKETS];
 };
 
 struct relay_sessions *relay_sessions_new(void)
@@ -41,13 +49,18 @@ void relay_sessions_free(struct relay_sessions *sessions)
 /* --- the table, under its lock --- */
 
 /* FNV-1a, from a seed that nobody knows: which addresses meet in a bucket is not the clients' to choose. */
+static size_t place_of(const struct relay_sessions *sessions, const void *data, size_t size)
+{
+    const unsigned char *bytes = data;
+    uint64_t hash = sessions->seed;
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+    return (hash ^ hash >> 32) % BUCKETS;
+}
+
 static struct relay_session **bucket_of(struct relay_sessions *sessions, const weir_address *peer)
 {
-    const unsigned char *bytes = (const unsigned char *)&peer->any;
-    uint64_t hash = sessions->seed;
-    for (socklen_t i = 0; i < peer->length; i++)
-        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-    return &sessions->buckets[(hash ^ hash >> 32) % BUCKETS];
+    return &sessions->buckets[place_of(sessions, &peer->any, peer->length)];
 }
 
 static struct relay_session *find(struct relay_session *session, const weir_address *peer)
@@ -55,6 +68,50 @@ static struct relay_session *find(struct relay_session *session, const weir_addr
     while (session && !weir_address_equal(&session->peer, peer))
         session = session->next;
     return session;
+}
+
+/* What a machine is known by: its IPv4 address, or the /64 of IPv6, which is one machine's to choose from. 0: it is exempt. */
+static uint64_t key_of(const weir_address *peer)
+{
+    uint64_t key = 0;
+    if (peer->length == 0 || weir_address_is_loopback(peer))
+        return 0;
+    if (peer->any.sa_family == AF_INET)
+        return (uint64_t)1 << 32 | peer->ipv4.sin_addr.s_addr;
+    const uint8_t *bytes = peer->ipv6.sin6_addr.s6_addr;
+    bool mapped = IN6_IS_ADDR_V4MAPPED(&peer->ipv6.sin6_addr);
+    memcpy(&key, mapped ? bytes + 8 : bytes, sizeof key);
+    return key;
+}
+
+static struct source **find_source(struct relay_sessions *sessions, uint64_t key)
+{
+    struct source **link = &sessions->sources[place_of(sessions, &key, sizeof key)];
+    while (*link && (*link)->key != key)
+        link = &(*link)->next;
+    return link;
+}
+
+/* One more of a machine's. False: it has as many as it may, or there is no memory. */
+static bool count_source(struct relay_sessions *sessions, const weir_address *peer, int64_t most)
+{
+    uint64_t key = key_of(peer);
+    if (key == 0 || most < 0)
+        return true;
+    struct source **link = find_source(sessions, key);
+    if (!*link && !(*link = calloc(1, sizeof **link)))
+        return false;
+    (*link)->key = key;
+    return (*link)->count < most ? ++(*link)->count : false;
+}
+
+static void uncount_source(struct relay_sessions *sessions, const weir_address *peer)
+{
+    struct source **link = find_source(sessions, key_of(peer)), *source = *link;
+    if (!source || --source->count > 0)
+        return;
+    *link = source->next;
+    free(source);
 }
 
 static struct relay_session *add(struct relay_sessions *sessions, struct relay_session **bucket,
@@ -84,6 +141,7 @@ static void remove_from_table(struct relay_sessions *sessions, struct relay_sess
     *link = session->next;
     session->listed = false;
     sessions->count--;
+    uncount_source(sessions, &session->peer);
 }
 
 static void free_waiting(struct waiting *first)
@@ -105,8 +163,9 @@ struct relay_session *relay_session_take(struct relay *relay, const weir_address
     *is_new = !session;
     if (session)
         session->users++;
-    else if (sessions->count < relay->most_sessions)
-        session = add(sessions, bucket, peer);
+    else if (sessions->count < relay->most_sessions && count_source(sessions, peer, relay->most_per_address) &&
+             !(session = add(sessions, bucket, peer)))
+        uncount_source(sessions, peer);
     pthread_mutex_unlock(&sessions->lock);
     return session;
 }

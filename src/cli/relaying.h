@@ -28,6 +28,7 @@ struct relay {
     bool verbose;                 /* a line for each client */
     int64_t session_timeout;      /* a session of datagrams ends when nothing has come either way for so long */
     int64_t most_sessions;        /* at once */
+    int64_t most_per_address;     /* of those, of one machine beyond loopback; negative: as many as it likes */
     struct relay_counters *counters;
     struct relay_sessions *sessions; /* relay_sessions_new's; NULL for streams */
     _Atomic int64_t next_line;       /* when the next complaint may be written */

@@ -154,7 +154,7 @@ def test_no_more_sessions_than_allowed(relay, other):
             assert ask(client, b"%d" % number) == b"%d" % number
         third = stack.enter_context(client_of(middle.endpoint()))
         third.send(b"refused")
-        middle.wait_for_text(r"^weir: warning: udp://\S+: session 127\.0\.0\.1:\d+: there are as many sessions as")
+        middle.wait_for_text(r"^weir: warning: udp://\S+: session 127\.0\.0\.1:\d+: there are as many sessions, in all")
         assert ask(client, b"still") == b"still"
         middle.signal(signal.SIGUSR1)
         middle.wait_for_text(rf"^weir: relay to {end.endpoint}: sessions=2 sessions_open=2 sessions_refused=1$")

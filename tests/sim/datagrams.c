@@ -224,6 +224,7 @@ void udp_relay(void)
     relaying = (struct relay){.connect = {.size = sizeof relaying.connect, .timeout = WEIR_S(5)},
                               .session_timeout = between(WEIR_S(1), WEIR_S(10)),
                               .most_sessions = between(CLIENTS, 100),
+                              .most_per_address = one_in(2) ? -1 : 100,
                               .counters = &relay_counters};
     weir_parse_endpoint("udp://server:7", NULL, &relaying.to);
     middle = (struct serving){.endpoint = "udp://*:8",
