@@ -98,10 +98,22 @@ def play_one(play, case, transport):
         return play(case, transport, folder)
 
 
+POOLS = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_goes_on():
+    """What was begun is played to its end, and nothing more begun, when the last test of this file is over."""
+    yield
+    for pool in POOLS:
+        pool.shutdown(cancel_futures=True)
+
+
 @functools.cache
 def playing(kind):
     """Plays all cases of a kind, some at once. Each is a future."""
     pool = concurrent.futures.ThreadPoolExecutor(AT_ONCE)
+    POOLS.append(pool)
     cases, play = KINDS[kind]
     return {(case.name, transport): (case, pool.submit(play_one, play, case, transport)) for case in cases
             for transport in case.transports}
