@@ -111,11 +111,23 @@ WEIR_API void weir_decoder_free(weir_decoder *decoder);
 /* The same for text on its way out, whose pieces may end within a character. Python's codecs.getincrementalencoder. */
 typedef struct weir_encoder weir_encoder;
 
+/* As weir_decoder_new, and with its errors. The caller frees it. Parks likewise. */
 WEIR_API weir_encoder *weir_encoder_new(const char *encoding, weir_text_errors errors);
+
+/*
+ * Encodes as much of a piece of UTF-8 as `bytes` has room for, as weir_decoder_decode decodes: *used, what it returns and its
+ * errors are the same. One byte of text becomes at most sixteen. Does not park.
+ */
 WEIR_API ssize_t weir_encoder_encode(weir_encoder *encoder, const char *text, size_t length, size_t *used, void *bytes,
                                      size_t size);
+
+/* The end: half a character that was left is bad, and what the encoding has to add comes now. As weir_decoder_finish. */
 WEIR_API ssize_t weir_encoder_finish(weir_encoder *encoder, void *bytes, size_t size);
+
+/* Forgets what it had kept: the next byte begins a text, with its mark where the encoding has one. */
 WEIR_API void weir_encoder_reset(weir_encoder *encoder);
+
+/* NULL is fine. May park, of an encoding of iconv's. */
 WEIR_API void weir_encoder_free(weir_encoder *encoder);
 
 /* --- taking apart --- */
