@@ -47,11 +47,16 @@ def weir_command(build, port, target, *options):
     return [f"{build}/weir", "relay", f"tcp://127.0.0.1:{port}", f"tcp://127.0.0.1:{target}", *options]
 
 
-def socat_command(_, port, target):
-    return ["socat", "-b", str(MIB), f"TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr", f"TCP:127.0.0.1:{target}"]
+def socat_command(_, port, target, *options):
+    return ["socat", *options, f"TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr", f"TCP:127.0.0.1:{target}"]
 
 
-RELAYS = {"weir": weir_command, "socat": socat_command}
+def large_socat_command(build, port, target):
+    return socat_command(build, port, target, "-b", str(MIB))
+
+
+# socat as it comes, which has blocks of 8 KiB, and at its best.
+RELAYS = {"weir": weir_command, "socat": socat_command, "socat -b 1M": large_socat_command}
 
 
 def connected(port, process):
@@ -123,7 +128,7 @@ def measure(name, build, upward, size):
 
 def measure_streams(options):
     size = int(options.gib * 1024) * MIB
-    names = [name for name in RELAYS if name == "weir" or shutil.which(name)]
+    names = [name for name in RELAYS if name == "weir" or shutil.which("socat")]
     for upward in (True, False):
         runs = {name: [] for name in names}
         for number in range(options.rounds):
@@ -137,12 +142,12 @@ def measure_streams(options):
 def tell_streams(runs):
     for name, results in runs.items():
         rate, cpu = (statistics.median(column) for column in zip(*results))
-        print(f"  {name:8} {rate:8,.0f} MiB/s {cpu:8.3f} CPU s a GiB")
-    if "socat" in runs:
-        pairs = list(zip(runs["weir"], runs["socat"]))
+        print(f"  {name:11} {rate:8,.0f} MiB/s {cpu:8.3f} CPU s a GiB")
+    for name in list(runs)[1:]:
+        pairs = list(zip(runs["weir"], runs[name]))
         rate = statistics.median(mine[0] / other[0] for mine, other in pairs)
         cpu = statistics.median(mine[1] / other[1] for mine, other in pairs)
-        print(f"  weir / socat, median of rounds: rate {rate:.2f} (bar: 1.00), CPU {cpu:.2f} (bar: 0.50)")
+        print(f"  weir / {name}, median of rounds: rate {rate:.2f} (bar: 1.00), CPU {cpu:.2f} (bar: 0.50)")
 
 
 # --- idle pairs ---
