@@ -54,24 +54,34 @@ static int send_line(struct session *session, struct typed *typed, size_t length
     return result;
 }
 
+/* Receiving has failed, or the peer has ended its side. A limit of the server's may be over before the peer was quiet. */
+static void receiving_ended(struct session *session, ssize_t size)
+{
+    if (size == 0)
+        session_end(session, "peer", "the peer ended its side");
+    else if (weir_error()->kind != WEIR_ERROR_DEADLINE)
+        session_end(session, "peer", "the connection was cut");
+    if (size == 0)
+        session_settle(session, STATUS_DONE);
+    session_fail(session);
+}
+
 /* Prints what comes until the peer is quiet. Whether it is still there. */
 static bool print_answer(struct session *session)
 {
     for (;;) {
         char *data;
-        weir_set_deadline(session->conn, WEIR_READ, weir_deadline(session->settings->quiet));
+        int64_t quiet = weir_deadline(session->settings->quiet);
+        weir_set_deadline(session->conn, WEIR_READ, quiet);
         ssize_t size = weir_receive(session->conn, &data);
         if (size > 0 || (size == 0 && session->datagram)) {
             if (session_print(session, data, (size_t)size) < 0)
                 return false;
             continue;
         }
-        if (size < 0 && weir_error()->kind == WEIR_ERROR_DEADLINE)
+        if (size < 0 && weir_error()->kind == WEIR_ERROR_DEADLINE && weir_now() >= quiet)
             return true;
-        session_end(session, "peer", size == 0 ? "the peer ended its side" : "the connection was cut");
-        if (size == 0)
-            session_settle(session, STATUS_DONE);
-        session_fail(session);
+        receiving_ended(session, size);
         return false;
     }
 }

@@ -252,6 +252,15 @@ def test_a_connection_may_last_so_long(listen, more):
     assert "the connection has lasted too long" in said[0]
 
 
+def test_a_connection_by_prompts_may_last_so_long(listen):
+    """What the peer does not answer is silence, but not for ever."""
+    listener = listen("--prompt", "?", "--quiet", "50ms", "--lifetime", "200ms", "tcp://127.0.0.1:0",
+                      input=b"question\n" * 500)
+    with listener.connect():
+        assert listener.wait(60) == 3
+    assert "the connection has lasted too long" in listener.text
+
+
 def test_a_reader_of_stdout_that_goes_is_no_failure(listen):
     listener = listen("tcp://127.0.0.1:0")
     with listener.connect() as client:
