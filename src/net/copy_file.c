@@ -21,17 +21,24 @@ static void enlarge(const weir_file *file)
         weir__system()->fcntl(file->fd, F_SETPIPE_SZ, WEIR__PUMP_CHUNK);
 }
 
-static int copy_all(struct copying *copying)
+/* What was read of a file is sent before a cancelling of the file counts: nothing could read it again. */
+static int wait_for_ends(struct copying *copying)
 {
     struct weir__pump *pump = &copying->pump;
     const struct weir__end *ends[2] = {&pump->from, &pump->to};
+    size_t first = weir__pump_owes_file(pump) ? 1 : 0;
+    return weir__ends_wait(&copying->watches, ends + first, 2 - first, WEIR_FOREVER);
+}
+
+static int copy_all(struct copying *copying)
+{
     for (;;) {
-        enum weir__pumped pumped = weir__pump_step(pump);
+        enum weir__pumped pumped = weir__pump_step(&copying->pump);
         if (pumped == WEIR__PUMP_DONE)
             return 0;
         if (pumped == WEIR__PUMP_FAILED)
             return -1;
-        if (pumped == WEIR__PUMP_BLOCKED && weir__ends_wait(&copying->watches, ends, 2, WEIR_FOREVER) < 0)
+        if (pumped == WEIR__PUMP_BLOCKED && wait_for_ends(copying) < 0)
             return -1;
     }
 }

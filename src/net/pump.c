@@ -364,7 +364,9 @@ static int go_on(const struct weir__pump *pump)
     weir_conn *conn = pump->from.conn ? pump->from.conn : pump->to.conn;
     if (--weir__turn_left == 0 && weir__conn_turn_over(conn, pump->from.conn ? pump->from.step : pump->to.step) < 0)
         return -1;
-    return weir__end_go_on(&pump->from) < 0 || weir__end_go_on(&pump->to) < 0 ? -1 : 0;
+    if (!weir__pump_owes_file(pump) && weir__end_go_on(&pump->from) < 0)
+        return -1;
+    return weir__end_go_on(&pump->to);
 }
 
 enum weir__pumped weir__pump_step(struct weir__pump *pump)

@@ -40,6 +40,12 @@ enum weir__pumped {
 /* Sets up a pump, zero but for its ends and `most`: which way it goes. */
 void weir__pump_init(struct weir__pump *pump);
 
+/* Whether it holds what was read of a file, and not yet sent. */
+static inline bool weir__pump_owes_file(const struct weir__pump *pump)
+{
+    return pump->held && pump->from.file;
+}
+
 /* Moves something: at most one system call or two that take it on. */
 enum weir__pumped weir__pump_step(struct weir__pump *pump);
 

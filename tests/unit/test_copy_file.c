@@ -2,6 +2,7 @@
 #include "sockets.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 
 enum { SIZE = 3000000 };
 
@@ -413,6 +414,51 @@ static void either_side_can_be_cancelled(void)
     }
 }
 
+struct late {
+    weir_file *file;
+    int peer, pipe, queued;
+};
+
+/* Cancels the file once what was in the pipe has been read, and then makes room where it is to go. */
+static void *cancel_then_read(void *arg)
+{
+    struct late *late = arg;
+    char got[16];
+    for (int left = 1; left > 0; usleep(1000))
+        check(ioctl(late->pipe, FIONREAD, &left) == 0);
+    usleep(20000);
+    weir_file_cancel(late->file);
+    usleep(20000);
+    while (late->queued-- > 0)
+        check(recv(late->peer, got, sizeof got, 0) == 4);
+    return NULL;
+}
+
+/* What was read of a file can be read by nobody else. */
+static void a_cancelled_file_loses_nothing(void)
+{
+    weir_conn *ends[2];
+    int pair[2], sent = 0;
+    char got[16];
+    check(weir_pair(SOCK_DGRAM, ends) == 0 && pipe2(pair, O_CLOEXEC) == 0);
+    while (weir_send_flags(ends[0], "full", 4, MSG_DONTWAIT) == 4)
+        sent++;
+    check_error(EAGAIN, WEIR_ERROR_SYSTEM);
+    check(write(pair[1], "hello", 5) == 5);
+    struct late late = {weir_file_adopt(pair[0], true), weir_fd(ends[1]), pair[0], sent};
+    pthread_t other = beside(cancel_then_read, &late);
+    check(weir_copy_from_file(ends[0], late.file, UINT64_MAX, WEIR_FOREVER) == -1);
+    check_error(ECANCELED, WEIR_ERROR_CANCELLED);
+    check_text(weir_error()->step, "read");
+    check(weir_error()->transferred == 5);
+    join_beside(other);
+    check(weir_recv(ends[1], got, sizeof got) == 5 && memcmp(got, "hello", 5) == 0);
+    weir_file_close(late.file);
+    close(pair[1]);
+    weir_close(ends[0]);
+    weir_close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -426,6 +472,7 @@ int main(void)
         EVERYWHERE(a_deadline_ends_it_whichever_side_it_waits_for),
         EVERYWHERE(what_need_not_be_waited_for_goes_at_once),
         EVERYWHERE(either_side_can_be_cancelled),
+        EVERYWHERE(a_cancelled_file_loses_nothing),
     };
     return cmocka_run_group_tests_name("copy_file", tests, make_pattern, free_pattern);
 }

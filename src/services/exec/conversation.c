@@ -119,7 +119,7 @@ static int deliver(void *arg)
     if (copied < 0)
         client_failed(conversation);
     weir_process_close_file(conversation->process, 1);
-    if (*conversation->gone)
+    if (*conversation->gone || conversation->cut)
         return 0;
     weir_shutdown(conversation->conn, SHUT_WR);
     conversation->delivered = true;
@@ -239,7 +239,10 @@ static bool is_quiet(const weir_file *file)
     return poll(&query, 1, 0) == 0;
 }
 
-/* Lets a helper finish what the program, which has ended, wrote. */
+/*
+ * Lets a helper finish what the program, which has ended, wrote. Cancelling the file has it end once all that it has read of
+ * it was sent, however slowly the client takes it.
+ */
 static void empty_pipe(struct conversation *conversation, int which)
 {
     while (!await_helper(conversation, which, LEFTOVER) && !conversation->cut && !*conversation->gone) {
@@ -302,6 +305,8 @@ static void finish(struct conversation *conversation)
     } else {
         empty_pipe(conversation, OUTPUT);
         empty_pipe(conversation, ERRORS);
+        if (conversation->cut)
+            client_gone(conversation, "the server ends");
     }
     exec_slots_give(conversation->exec->slots);
     stop_helper(conversation, OUTPUT);
