@@ -39,11 +39,20 @@ static void tell_lines(struct lines *lines)
     lines->length = 0;
 }
 
+/* Without memory: a program whose stderr nobody reads would wait for ever once that is full. */
+static void drop_lines(weir_file *errors, const char *label)
+{
+    char dropped[256];
+    weir_log(WEIR_LOG_ERROR, "%s: no memory for what it says on stderr", label);
+    while (weir_file_read(errors, dropped, sizeof dropped, WEIR_FOREVER) > 0)
+        ;
+}
+
 void exec_log_lines(weir_file *errors, const char *label)
 {
     struct lines *lines = malloc(sizeof *lines);
     if (!lines) {
-        weir_log(WEIR_LOG_ERROR, "%s: no memory for what it says on stderr", label);
+        drop_lines(errors, label);
         return;
     }
     lines->label = label;
