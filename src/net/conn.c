@@ -170,7 +170,10 @@ static bool is_cut(weir_conn *conn, const char *step)
         return false;
     if (weir__system()->getsockopt(conn->watch.fd, SOL_SOCKET, SO_ERROR, &number, &length) == 0 && number != 0)
         weir__conn_fail(conn, number, step);
-    return number != 0 || atomic_load_explicit(&conn->broken, memory_order_relaxed);
+    if (number == EPIPE) /* what a reader has got is a true end then */
+        atomic_store_explicit(&conn->untaken, true, memory_order_relaxed);
+    return number != 0 || atomic_load_explicit(&conn->broken, memory_order_relaxed) ||
+           atomic_load_explicit(&conn->untaken, memory_order_relaxed);
 }
 
 /* What is left of a stream that was cut will never be acknowledged. */

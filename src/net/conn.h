@@ -80,6 +80,7 @@ struct weir_conn {
     atomic_bool bound; /* aborted, an error owed, a timeout or deadline ever set: calls look before they begin */
     /* The errno by which the socket told a writer that the connection is gone: to the reader it looks ended then. 0: none. */
     _Atomic uint8_t broken;
+    atomic_bool untaken; /* the socket told a flush that the peer, which has ended its side, took not all */
     uint8_t owed; /* the errno of a failure that a receive could not tell, since bytes came before it; reader's */
 };
 
