@@ -178,9 +178,10 @@ WEIR_API int64_t weir_sendfile(weir_conn *conn, int file, int64_t *offset, uint6
 /*
  * Joins two connections: what comes from each goes to the other; the end of one direction is passed on as a
  * half-close while the other goes on. Ends when both have ended. Of a side that was cut off (EPIPE, ECONNRESET) what it sent
- * before is still delivered; then the other is cut as well. One fiber or thread serves both directions; streams go through a
- * pipe of the kernel's while much comes (splice(2)), and nothing is held while nothing comes. A connection's time-out begins
- * again with each transfer. `bytes` (may be NULL) counts both directions: [0] a to b, [1] b to a. Parks.
+ * before is still delivered; then the other is cut as well. Last words of which nothing is taken for five seconds are
+ * dropped. One fiber or thread serves both directions; streams go through a pipe of the kernel's while much comes
+ * (splice(2)), and nothing is held while nothing comes. A connection's time-out begins again with each transfer. `bytes`
+ * (may be NULL) counts both directions: [0] a to b, [1] b to a. Parks.
  * Returns 0, or -1 with the first error, which names its side, as weir_recv and weir_send, or ENOMEM; both are then
  * aborted. They stay the caller's to close.
  */
@@ -195,7 +196,8 @@ WEIR_API int weir_copy(weir_conn *a, weir_conn *b, uint64_t bytes[2]);
  * Returns how many bytes went; or -1 with the error of weir_recv and weir_file_write_all, or weir_file_read and weir_send,
  * ETIMEDOUT, ECANCELED (weir_cancel, weir_file_cancel or the fiber's), EBUSY or ENOMEM: its subject tells which side it was,
  * `transferred` how much went. What was received and not written then is received again by the connection's next reading
- * call; what was read from a file other than by splice(2) or sendfile(2) and not sent, at most 1 MiB, is lost.
+ * call; what was read from a file other than by splice(2) or sendfile(2) and not sent, at most 1 MiB, is lost. But
+ * weir_file_cancel on the file that is read counts only once that was sent: it ends the reading and loses nothing.
  */
 WEIR_API int64_t weir_copy_to_file(weir_conn *from, weir_file *to, uint64_t most, int64_t deadline);
 WEIR_API int64_t weir_copy_from_file(weir_conn *to, weir_file *from, uint64_t most, int64_t deadline);
