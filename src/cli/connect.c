@@ -1,6 +1,7 @@
 /* weir connect: stdin to a connection, the connection to stdout. */
 #include <errno.h>
 
+#include "effects.h"
 #include "session.h"
 
 struct connecting {
@@ -34,10 +35,27 @@ static int connect_and_talk(void *arg)
     return status;
 }
 
+/* How it talks. */
+enum { STREAM = 1, WAITS_FOR_QUIET = 2 };
+
+static const struct effect effects[] = {
+    {"end-with-peer", STREAM, "for streams: datagrams have no end"},
+    {"quiet", WAITS_FOR_QUIET, "for --prompt and for datagrams: a stream ends with its peer"},
+    {0},
+};
+
+static int check_effects(struct connecting *connecting)
+{
+    weir_option_set set = {session_options, &connecting->session};
+    bool datagram = connecting->dialling.endpoint.datagram;
+    unsigned there = (datagram ? 0 : STREAM) | (datagram || connecting->session.prompt ? WAITS_FOR_QUIET : 0);
+    return effects_check(effects, there, &set, 1, "connect", connecting->dialling.endpoint.text);
+}
+
 static int read_words(struct connecting *connecting, const weir_arguments *words)
 {
     size_t used = dialling_read(&connecting->dialling, words);
-    if (used == 0 || session_check(&connecting->session, "connect") < 0)
+    if (used == 0 || check_effects(connecting) < 0 || session_check(&connecting->session, "connect") < 0)
         return -1;
     if (words->count > used)
         return weir_fail(WEIR_ERROR_USAGE, EINVAL, "connect", words->items[used],

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "effects.h"
 #include "listen_all.h"
 #include "listen_datagrams.h"
 
@@ -110,13 +111,39 @@ static int read_endpoint(struct dialling *dialling, const weir_arguments *words)
     return 0;
 }
 
+/* How it listens. */
+enum { STREAM = 1, ALL = 2, ASKING = 4 };
+
+static const struct effect effects[] = {
+    {"prompt", STREAM, "for streams: datagrams come from anybody, at any time"},
+    {"end-with-peer", STREAM, "for streams: datagrams have no end"},
+    {"lifetime", STREAM, "for streams: datagrams have no connection"},
+    {"write-timeout", STREAM, "for streams: datagrams have no connection"},
+    {"backlog", STREAM, "for streams: datagrams have no connection"},
+    {"delay", STREAM, "for streams: a datagram goes at once"},
+    {"keepalive", STREAM, "for streams: datagrams have no connection"},
+    {"max-connections", ALL, "for --all: else there is one client at a time"},
+    {"max-per-address", ALL, "for --all: else there is one client at a time"},
+    {"line-limit", ALL, "for --all"},
+    {"quiet", ASKING, "for --prompt, and for weir connect -u"},
+    {0},
+};
+
+static int check_effects(struct listening *listening)
+{
+    weir_option_set sets[] = {{session_options, &listening->session}, {limit_options, listening}};
+    unsigned there = (listening->dialling.endpoint.datagram ? 0 : STREAM) | (listening->all ? ALL : 0) |
+                     (listening->session.prompt ? ASKING : 0);
+    return effects_check(effects, there, sets, 2, "listen", listening->dialling.endpoint.text);
+}
+
 static int read_words(struct listening *listening, const weir_arguments *words)
 {
     if (read_endpoint(&listening->dialling, words) < 0 || choose_family(&listening->dialling) < 0)
         return -1;
     if (listening->all && listen_all_check(listening) < 0)
         return -1;
-    if (listening->dialling.endpoint.datagram && listen_datagrams_check(listening) < 0)
+    if (check_effects(listening) < 0)
         return -1;
     return session_check(&listening->session, "listen");
 }

@@ -21,14 +21,6 @@ struct hearing {
     const weir_datagram *last; /* of the handler that waits; NULL: none does */
 };
 
-int listen_datagrams_check(const struct listening *listening)
-{
-    if (listening->session.prompt)
-        return weir_fail(WEIR_ERROR_USAGE, EINVAL, "listen", listening->dialling.endpoint.text,
-                         "--prompt is for streams: datagrams come from anybody, at any time");
-    return 0;
-}
-
 static void stop_if_settled(const struct hearing *hearing)
 {
     if (hearing->session.settled)
@@ -86,8 +78,7 @@ static int watch_silence(void *arg)
     while (!session->settled && !weir_cancelled()) {
         if (!is_silent(session))
             continue;
-        weir_fail(WEIR_ERROR_DEADLINE, ETIMEDOUT, "listen", session->peer, "no byte in either direction for too long");
-        session_fail(session);
+        session_fail_silent(session);
     }
     stop_if_settled(hearing);
     return 0;

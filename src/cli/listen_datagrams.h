@@ -4,9 +4,6 @@
 
 #include "listening.h"
 
-/* What makes no sense with datagrams. 0, or -1 with a usage error. */
-int listen_datagrams_check(const struct listening *listening);
-
 /* Serves until a signal, --timeout, or until nobody reads stdout. Returns the exit status, having told errors and the summary. */
 int listen_datagrams(struct listening *listening);
 

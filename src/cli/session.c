@@ -121,14 +121,31 @@ bool session_is_direct(const struct session *session)
     return !session->datagram && !session->recorder && !session->digest && session->settings->timeout == WEIR_FOREVER;
 }
 
+static int64_t since_last_byte(const struct session *session, int64_t limit)
+{
+    if (limit == WEIR_FOREVER)
+        return WEIR_FOREVER;
+    return session->last_byte > WEIR_FOREVER - limit ? WEIR_FOREVER : session->last_byte + limit;
+}
+
+int64_t session_silent_until(const struct session *session)
+{
+    return since_last_byte(session, session->settings->timeout);
+}
+
+void session_fail_silent(struct session *session)
+{
+    weir_fail(WEIR_ERROR_DEADLINE, ETIMEDOUT, session->command, session->peer,
+              "no byte in either direction for too long");
+    session_fail(session);
+}
+
 static int64_t deadline(const struct session *session)
 {
     int64_t limit = session->settings->timeout;
     if (session->datagram && !session->sending && session->settings->quiet < limit)
         limit = session->settings->quiet;
-    if (limit == WEIR_FOREVER)
-        return WEIR_FOREVER;
-    return session->last_byte > WEIR_FOREVER - limit ? WEIR_FOREVER : session->last_byte + limit;
+    return since_last_byte(session, limit);
 }
 
 static void set_deadline(struct session *session)
@@ -162,9 +179,7 @@ static void silent(struct session *session)
         session_settle(session, STATUS_DONE);
         return;
     }
-    weir_fail(WEIR_ERROR_DEADLINE, ETIMEDOUT, session->command, session->peer,
-              "no byte in either direction for too long");
-    session_fail(session);
+    session_fail_silent(session);
 }
 
 static void receive_failed(struct session *session)

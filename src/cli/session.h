@@ -86,6 +86,9 @@ int session_print(struct session *session, const char *data, size_t size);
 /* Ends the session with a status; or with that of weir_error(), which is told. Does nothing where it has been settled. */
 void session_settle(struct session *session, int status);
 void session_fail(struct session *session);
+/* When --timeout is over, unless a byte goes or comes before; then, the end of the session. */
+int64_t session_silent_until(const struct session *session);
+void session_fail_silent(struct session *session);
 /* Nothing more is to be sent: from here on the peer's silence counts. */
 void session_sent_all(struct session *session);
 /*

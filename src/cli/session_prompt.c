@@ -29,8 +29,8 @@ static ssize_t read_line(struct session *session, struct typed *typed)
         if (typed->length == LONGEST_LINE)
             return weir_fail(WEIR_ERROR_LIMIT, EMSGSIZE, session->command, "stdin", "a line of more than %d bytes",
                              LONGEST_LINE);
-        ssize_t size =
-            weir_file_read(weir_stdin(), typed->data + typed->length, LONGEST_LINE - typed->length, WEIR_FOREVER);
+        ssize_t size = weir_file_read(weir_stdin(), typed->data + typed->length, LONGEST_LINE - typed->length,
+                                      session_silent_until(session));
         if (size < 0)
             return -1;
         if (size == 0 && typed->length)
@@ -54,6 +54,20 @@ static int send_line(struct session *session, struct typed *typed, size_t length
     return result;
 }
 
+/* Whether it is --timeout that has passed. */
+static bool is_silent(const struct session *session)
+{
+    return weir_error()->kind == WEIR_ERROR_DEADLINE && weir_now() >= session_silent_until(session);
+}
+
+static void typing_failed(struct session *session)
+{
+    if (is_silent(session))
+        session_fail_silent(session);
+    else
+        session_fail(session);
+}
+
 /* Receiving has failed, or the peer has ended its side. A limit of the server's may be over before the peer was quiet. */
 static void receiving_ended(struct session *session, ssize_t size)
 {
@@ -71,8 +85,8 @@ static bool print_answer(struct session *session)
 {
     for (;;) {
         char *data;
-        int64_t quiet = weir_deadline(session->settings->quiet);
-        weir_set_deadline(session->conn, WEIR_READ, quiet);
+        int64_t quiet = weir_deadline(session->settings->quiet), silent = session_silent_until(session);
+        weir_set_deadline(session->conn, WEIR_READ, quiet < silent ? quiet : silent);
         ssize_t size = weir_receive(session->conn, &data);
         if (size > 0 || (size == 0 && session->datagram)) {
             if (session_print(session, data, (size_t)size) < 0)
@@ -81,7 +95,10 @@ static bool print_answer(struct session *session)
         }
         if (size < 0 && weir_error()->kind == WEIR_ERROR_DEADLINE && weir_now() >= quiet)
             return true;
-        receiving_ended(session, size);
+        if (size < 0 && is_silent(session))
+            session_fail_silent(session);
+        else
+            receiving_ended(session, size);
         return false;
     }
 }
@@ -92,7 +109,7 @@ static bool converse_once(struct session *session, struct typed *typed)
     ask(session);
     ssize_t length = read_line(session, typed);
     if (length < 0) {
-        session_fail(session);
+        typing_failed(session);
         return false;
     }
     bool empty = length == 0 || typed->data[0] == '\n' || (length == 2 && typed->data[0] == '\r');

@@ -189,12 +189,21 @@ def test_silence_times_out_where_asked(weir, peer):
     assert "no byte in either direction for too long" in line(result)
 
 
+def test_silence_after_a_prompt_times_out_too(weir, peer):
+    result = weir("connect", "--prompt", "?:", "--quiet", "20s", "--timeout", "300ms",
+                  peer(lambda connection: connection.recv(100) and time.sleep(2)).endpoint, input=b"one\ntwo\n")
+    assert result.returncode == 3
+    assert result.stderr.startswith(b"?:weir: ") and b"no byte in either direction for too long" in result.stderr
+
+
 @pytest.mark.parametrize("arguments, reason", [
     ([], "no endpoint is named"),
     (["127.0.0.1:1", "word"], "one endpoint is all it takes"),
     (["--sha256", ":1"], "it is part of --summary"),
     (["-4", "-6", ":1"], "-4 and -6 exclude each other"),
     (["--hex"], "--hex"),
+    (["--end-with-peer", "-u", ":1"], "--end-with-peer is for streams"),
+    (["--quiet", "1s", ":1"], "--quiet is for --prompt and for datagrams"),
 ])
 def test_wrong_usage(weir, arguments, reason):
     result = weir("connect", *arguments)

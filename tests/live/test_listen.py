@@ -156,6 +156,9 @@ def test_four_is_not_six(listen):
     (["-p", "http"], "http"),
     (["--allow", "10.0.0.0/33", ":0"], "10.0.0.0/33"),
     (["--sha256", ":1"], "it is part of --summary"),
+    (["--quiet", "1s", ":1"], "--quiet is for --prompt"),
+    (["--quiet", "1s", "-u", ":1"], "--quiet is for --prompt"),
+    (["--quiet", "1s", "--all", ":1"], "--quiet is for --prompt"),
 ])
 def test_wrong_usage(weir, arguments, reason):
     result = weir("listen", *arguments)
@@ -242,6 +245,18 @@ def test_silence_times_out_where_asked(listen):
     with listener.connect():
         _, said = end(listener, 3)
     assert len(said) == 1 and "no byte in either direction for too long" in said[0]
+
+
+def test_silence_after_a_prompt_times_out_too(listen):
+    """Be it that the peer does not answer, or that nobody types the next line."""
+    for quiet in ("20s", "10ms"):
+        listener = listen("--prompt", "?", "--quiet", quiet, "--timeout", "300ms", "tcp://127.0.0.1:0",
+                          stdin=subprocess.PIPE)
+        write(listener, b"question\n")
+        with listener.connect() as client:
+            assert read_exactly(client, 9) == b"question\n"
+            _, said = end(listener, 3)
+        assert len(said) == 1 and "no byte in either direction for too long" in said[0]
 
 
 @pytest.mark.parametrize("more", [[], ["--summary", "--sha256"]], ids=["unseen", "looked at"])
@@ -489,9 +504,23 @@ def test_many_datagrams_are_printed_in_their_order(listen):
     listener.stop()
 
 
-def test_no_prompt_for_datagrams(weir):
-    result = weir("listen", "--prompt", "?", "udp://127.0.0.1:0")
-    assert result.returncode == 2 and b"--prompt is for streams" in result.stderr
+@pytest.mark.parametrize("endpoint", ["udp://127.0.0.1:0", "unix:/tmp/weir-test?type=datagram"])
+@pytest.mark.parametrize("arguments", [
+    ["--prompt", "?"], ["--end-with-peer"], ["--lifetime", "1s"], ["--write-timeout", "1s"], ["--backlog", "5"],
+    ["--delay"], ["--keepalive"],
+], ids=" ".join)
+def test_what_is_for_streams_alone(weir, endpoint, arguments):
+    result = weir("listen", *arguments, endpoint)
+    assert result.returncode == 2
+    assert result.stderr.decode().startswith(f"weir: listen {endpoint}: {arguments[0]} is for streams: ")
+    assert result.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("option", ["--max-connections", "--max-per-address", "--line-limit"])
+@pytest.mark.parametrize("endpoint", ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"])
+def test_what_is_for_everybody_at_once_alone(weir, endpoint, option):
+    result = weir("listen", option, "5", endpoint)
+    assert result.returncode == 2 and f"{endpoint}: {option} is for --all" in result.stderr.decode()
 
 
 # --- on a terminal ---
