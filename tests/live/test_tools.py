@@ -177,7 +177,7 @@ def test_ask_socat_of_a_unix_socket(weir, start, backend, tmp_path):
 
 def test_ask_socat_over_udp(weir, start, backend):
     port = free_port(socket.SOCK_DGRAM)
-    start([tool("socat"), f"UDP-LISTEN:{port},bind=127.0.0.1,fork", "EXEC:cat"])
+    start([tool("socat"), f"UDP-LISTEN:{port},bind=127.0.0.1", "EXEC:cat"])
     eventually(lambda: is_listening(port, "udp"))
     assert ask(weir, backend, f"udp://127.0.0.1:{port}", "hello") == b"hello"
 
