@@ -191,7 +191,9 @@ def test_lines_of_many_are_whole(printer, options):
     server, output = printer(TCP, "--pause", "10m", *options)
     lines = {name: [b"client %d says line %d %s\n" % (name, number, b"x" * (number % 70)) for number in range(300)]
              for name in range(16)}
-    with server.connect():  # nobody is ever alone
+    with server.connect() as another:  # nobody else is ever alone, once it has been heard
+        another.sendall(b"here\n")
+        output.wait_for(b"here\n")
         senders = [threading.Thread(target=send_lines, args=(server, name, said, random.Random(name)))
                    for name, said in lines.items()]
         for sender in senders:
@@ -202,7 +204,7 @@ def test_lines_of_many_are_whole(printer, options):
     printed = output.whole().splitlines(keepends=True)
     for name, said in lines.items():
         assert [line for line in printed if line.startswith(b"client %d " % name)] == said
-    assert len(printed) == 16 * 300
+    assert len(printed) == 1 + 16 * 300
 
 
 def test_others_wait_for_a_line_that_has_begun(printer):
