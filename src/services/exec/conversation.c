@@ -308,7 +308,7 @@ static void finish(struct conversation *conversation)
         if (conversation->cut)
             client_gone(conversation, "the server ends");
     }
-    exec_slots_give(conversation->exec->slots);
+    slots_give(conversation->exec->slots);
     stop_helper(conversation, OUTPUT);
     stop_helper(conversation, ERRORS);
     tell_end(conversation);
@@ -355,7 +355,7 @@ void exec_converse(const struct exec *exec, weir_conn *conn, const char *client)
     weir_process *process = conversation ? start_program(exec, conn) : NULL;
     if (!process) {
         weir_log(WEIR_LOG_ERROR, "%s: %s", client, conversation ? weir_error()->sentence : "no memory");
-        exec_slots_give(exec->slots);
+        slots_give(exec->slots);
         weir_abort(conn);
         free(conversation);
         return;

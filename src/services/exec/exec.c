@@ -2,11 +2,11 @@
 #include "exec.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../private.h"
 #include "../services.h"
 #include "environment.h"
 
@@ -35,7 +35,7 @@ static const char *last_part(const char *path)
 static void stop(void *arg)
 {
     struct exec *exec = arg;
-    exec_slots_free(exec->slots);
+    slots_free(exec->slots);
     free(exec->program);
     free(exec);
 }
@@ -50,6 +50,9 @@ static void let_ends_be_told(void)
     sigaction(SIGCHLD, &told, NULL);
 }
 
+static const struct slots_words words = {"exec", "programs run, as many as may (--max-programs)", "clients",
+                                         "--max-waiting"};
+
 static int start(void *arg, const weir_server_options *options, void **made)
 {
     const struct settings *settings = arg;
@@ -57,7 +60,7 @@ static int start(void *arg, const weir_server_options *options, void **made)
     if (!exec)
         return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "start", "exec", NULL);
     exec->program = exec_find_program(settings->command[0]);
-    exec->slots = exec->program ? exec_slots_new(settings->max_programs, settings->max_waiting) : NULL;
+    exec->slots = exec->program ? slots_new(&words, settings->max_programs, settings->max_waiting) : NULL;
     if (!exec->slots) {
         stop(exec);
         return -1;
@@ -76,34 +79,11 @@ static int start(void *arg, const weir_server_options *options, void **made)
 
 /* --- who may come --- */
 
-/* Whether a name stands for this machine alone. One without an address is told so by who binds it. */
-static bool is_this_machine(const char *host)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-    bool all = true;
-    if (getaddrinfo(host, NULL, &hints, &found) != 0)
-        return true;
-    for (const struct addrinfo *one = found; one; one = one->ai_next) {
-        weir_address address = {.length = one->ai_addrlen};
-        memcpy(&address.any, one->ai_addr, one->ai_addrlen);
-        all = all && weir_address_is_loopback(&address);
-    }
-    freeaddrinfo(found);
-    return all;
-}
-
-static bool is_private(const weir_endpoint *endpoint)
-{
-    if (endpoint->scheme == WEIR_SCHEME_UNIX || endpoint->host_kind == WEIR_HOST_DEFAULT)
-        return true;
-    return endpoint->host_kind != WEIR_HOST_ANY && is_this_machine(endpoint->host);
-}
-
 /* A program is more than an echo: whom it is for must be said as soon as others can reach it. */
 static int check(void *arg, const weir_endpoint *endpoint)
 {
     const struct exec *exec = arg;
-    if (exec->guarded || is_private(endpoint))
+    if (exec->guarded || endpoint_is_private(endpoint))
         return 0;
     return weir_fail(WEIR_ERROR_USAGE, EACCES, "serve", endpoint->text,
                      "others than this machine could run %s there: say whom to let in, by --allow", exec->name);
@@ -132,7 +112,7 @@ static void converse_in_thread(struct visit *visit)
     if (weir_run(converse, visit, NULL) == 0 || visit->begun)
         return;
     weir_log(WEIR_LOG_ERROR, "%s: %s", visit->client, weir_error()->sentence);
-    exec_slots_give(visit->exec->slots);
+    slots_give(visit->exec->slots);
     weir_abort(visit->conn);
 }
 
@@ -153,7 +133,7 @@ static void serve(weir_conn *conn, void *arg)
     const struct exec *exec = arg;
     char client[EXEC_CLIENT_ROOM];
     struct visit visit = {exec, conn, exec_client_name(conn, client, sizeof client), false};
-    if (exec_slots_take(exec->slots, client, weir_deadline(exec->idle)) < 0) {
+    if (slots_take(exec->slots, client, weir_deadline(exec->idle)) < 0) {
         if (errno == ETIMEDOUT)
             weir_log(WEIR_LOG_INFO, "%s: has waited too long for a program to end", client);
         weir_abort(conn);
@@ -161,7 +141,7 @@ static void serve(weir_conn *conn, void *arg)
     }
     let_ends_be_ignored();
     if (exec_is_cut(conn)) /* while it waited */
-        exec_slots_give(exec->slots);
+        slots_give(exec->slots);
     else if (weir_self())
         converse(&visit);
     else

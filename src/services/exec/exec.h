@@ -4,7 +4,7 @@
 
 #include <weir/weir.h>
 
-#include "slots.h"
+#include "../slots.h"
 
 /* What all clients share; made at the start, only read from then on. */
 struct exec {
@@ -14,7 +14,7 @@ struct exec {
     int64_t grace;              /* from SIGTERM to SIGKILL */
     int64_t idle, lifetime;     /* the server's limits */
     bool guarded;               /* there is an --allow */
-    struct exec_slots *slots;
+    struct slots *slots;
 };
 
 /*
