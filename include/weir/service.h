@@ -20,9 +20,15 @@ typedef struct weir_service {
     size_t settings_size;        /* of the struct that `options` fills, the handlers' `arg` unless start sets another */
     weir_stream_handler *stream; /* NULL: no streams */
     weir_datagram_handler *datagram; /* NULL: no datagrams */
+    /* Before start: puts the service's own defaults where an option was left at the server's. NULL: those suit it. */
+    void (*defaults)(weir_server_options *options);
     /* Before anything listens; may replace *arg (at first the settings). 0, or -1 with an error. NULL: nothing to do. */
     int (*start)(void *settings, const weir_server_options *options, void **arg);
-    /* After the last client is gone. NULL: nothing to do. */
+    /* At SIGHUP, in a fiber of its own: opens again what was opened by name. Does not park for long. NULL: nothing to do. */
+    void (*reload)(void *arg);
+    /* After the last client is gone, before stop: what its server has counted in all. NULL: nobody asks. */
+    void (*served)(void *arg, const weir_counters *counters);
+    /* After that. NULL: nothing to do. */
     void (*stop)(void *arg);
     /*
      * Whether what start made suits an endpoint: weir_server_add_service asks before it binds. 0, or -1 with an error of

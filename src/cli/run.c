@@ -17,7 +17,6 @@ struct run {
     weir_server_options server;
     size_t count; /* of those that serve */
     struct serving *servings;
-    weir_server **servers; /* theirs, side by side */
 };
 
 /* A line to try a service, its %w and %s filled in; cut where it does not fit. */
@@ -44,7 +43,7 @@ static void print_lines_to_try(void *arg)
     const struct run *run = arg;
     for (size_t i = 0; i < run->count; i++) {
         const char *line = run->servings[i].service->try_line;
-        const char *endpoint = weir_server_endpoint(run->servers[i], 0);
+        const char *endpoint = weir_server_endpoint(run->servings[i].server, 0);
         char text[1024] = "";
         if (!line || !endpoint)
             continue;
@@ -64,7 +63,7 @@ static int open_service(struct run *run, const weir_service *service)
     if (weir_options_parse(&set, 1, 0, NULL, &none) == 0 && serving_open(serving, &run->server) == 0 &&
         serving_add(serving, NULL, 0) == 0) {
         weir_options_free(&set, 1, &none);
-        run->servers[run->count++] = serving->server;
+        run->count++;
         return 0;
     }
     weir_options_free(&set, 1, &none);
@@ -89,10 +88,7 @@ static int make_room(struct run *run)
     while (weir_service_at(count))
         count++;
     run->servings = calloc(count + 1, sizeof *run->servings);
-    run->servers = calloc(count + 1, sizeof *run->servers);
-    if (run->servings && run->servers)
-        return 0;
-    return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "run", "", NULL);
+    return run->servings ? 0 : weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "run", "", NULL);
 }
 
 static int run_services(struct run *run)
@@ -100,7 +96,8 @@ static int run_services(struct run *run)
     serving_log(&run->settings);
     if (make_room(run) < 0 || open_services(run) < 0)
         return failed();
-    if (serving_run(run->servers, run->count, &run->settings, &run->server, print_lines_to_try, run) < 0)
+    const struct serving_group all = {run->servings, run->count, print_lines_to_try, run};
+    if (serving_run(&all, &run->settings, &run->server) < 0)
         return failed();
     return STATUS_DONE;
 }
@@ -110,7 +107,6 @@ static void free_run(struct run *run)
     for (size_t i = 0; i < run->count; i++)
         serving_close(&run->servings[i]);
     free(run->servings);
-    free(run->servers);
 }
 
 static int run(const struct command *command, int argc, char *const *argv)

@@ -69,13 +69,14 @@ static size_t before_command(const weir_arguments *arguments, const weir_service
 static int serve_until_signal(struct serving *serving, const weir_arguments *arguments, const struct run_settings *run,
                               const weir_server_options *server)
 {
+    const struct serving_group alone = {.servings = serving, .count = 1};
     size_t count = before_command(arguments, serving->service);
     serving_log(run);
     if (serving_set_command(serving, arguments->items + count) < 0 || serving_open(serving, server) < 0)
         return failed();
     if (serving_add(serving, arguments->items + 1, count - 1) < 0)
         return failed();
-    if (serving_run(&serving->server, 1, run, server, NULL, NULL) < 0)
+    if (serving_run(&alone, run, server) < 0)
         return failed();
     return STATUS_DONE;
 }

@@ -56,6 +56,8 @@ int serving_open(struct serving *serving, const weir_server_options *options)
     weir_server_options own = *options;
     own.name = service->name;
     own.scheme = service->transports[0];
+    if (service->defaults)
+        service->defaults(&own);
     if (service->start && service->start(serving->settings, &own, &serving->arg) < 0)
         return -1;
     serving->started = true;
@@ -74,8 +76,21 @@ int serving_add(struct serving *serving, const char *const *endpoints, size_t co
     return 0;
 }
 
+/* Has the server end, and tells the service what it has counted. */
+static void end_server(const struct serving *serving)
+{
+    weir_counters counters;
+    weir_server_stop(serving->server, WEIR_NOW);
+    weir_server_wait(serving->server, WEIR_FOREVER);
+    weir_server_counters(serving->server, &counters);
+    if (serving->service->served)
+        serving->service->served(serving->arg, &counters);
+}
+
 void serving_close(struct serving *serving)
 {
+    if (serving->server)
+        end_server(serving);
     weir_server_free(serving->server);
     if (serving->started && serving->service->stop)
         serving->service->stop(serving->arg);
@@ -100,11 +115,45 @@ weir_run_options serving_run_options(const struct run_settings *settings, const 
     };
 }
 
-int serving_run(weir_server *const *servers, size_t count, const struct run_settings *settings,
-                const weir_server_options *options, void (*ready)(void *arg), void *arg)
+/* --- running --- */
+
+static void tell_ready(void *arg)
+{
+    const struct serving_group *group = arg;
+    if (group->ready)
+        group->ready(group->arg);
+}
+
+static void reload(void *arg)
+{
+    const struct serving_group *group = arg;
+    for (size_t i = 0; i < group->count; i++)
+        if (group->servings[i].service->reload)
+            group->servings[i].service->reload(group->servings[i].arg);
+}
+
+/* Where none can, SIGHUP stays what it is to every other program. */
+static bool can_reload(const struct serving_group *group)
+{
+    for (size_t i = 0; i < group->count; i++)
+        if (group->servings[i].service->reload)
+            return true;
+    return false;
+}
+
+int serving_run(const struct serving_group *group, const struct run_settings *settings,
+                const weir_server_options *options)
 {
     weir_run_options run = serving_run_options(settings, options);
-    run.ready = ready;
-    run.arg = arg;
-    return weir_run_servers(servers, count, &run);
+    weir_server **servers = calloc(group->count + 1, sizeof(weir_server *));
+    if (!servers)
+        return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "run", "", NULL);
+    for (size_t i = 0; i < group->count; i++)
+        servers[i] = group->servings[i].server;
+    run.ready = tell_ready;
+    run.reload = can_reload(group) ? reload : NULL;
+    run.arg = (void *)(uintptr_t)group;
+    int result = weir_run_servers(servers, group->count, &run);
+    free(servers);
+    return result;
 }

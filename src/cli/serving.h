@@ -40,7 +40,7 @@ int serving_open(struct serving *serving, const weir_server_options *options);
 /* Adds `count` endpoints, or the service's own where that is 0. 0, or -1 with an error. */
 int serving_add(struct serving *serving, const char *const *endpoints, size_t count);
 
-/* Frees the server, stops the service, frees its settings. */
+/* Stops the server and waits for it, stops the service, frees both and the settings. */
 void serving_close(struct serving *serving);
 
 /* Has logs written as the settings say. */
@@ -49,8 +49,16 @@ void serving_log(const struct run_settings *settings);
 /* What the settings say of the run, for who has more to say to weir_run_servers. */
 weir_run_options serving_run_options(const struct run_settings *settings, const weir_server_options *options);
 
-/* Runs until a signal. `ready` (may be NULL) is called when everything listens. 0 or -1. */
-int serving_run(weir_server *const *servers, size_t count, const struct run_settings *settings,
-                const weir_server_options *options, void (*ready)(void *arg), void *arg);
+/* Services that run together, and what is called when everything listens (may be NULL), with `arg`. */
+struct serving_group {
+    struct serving *servings;
+    size_t count;
+    void (*ready)(void *arg);
+    void *arg;
+};
+
+/* Runs them until a signal; SIGHUP has those reload that can. 0 or -1. */
+int serving_run(const struct serving_group *group, const struct run_settings *settings,
+                const weir_server_options *options);
 
 #endif
