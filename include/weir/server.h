@@ -40,7 +40,7 @@ typedef struct weir_server_options {
     int64_t max_per_address; /* at once from one address (IPv6: /64), more are closed; default 100; loopback exempt */
     int64_t idle_timeout;    /* nothing either way; default 5 min */
     int64_t write_timeout;   /* the client takes no output; default 1 min */
-    int64_t message_timeout; /* for a line, once begun, of weir_read_line and _until; default 10 s */
+    int64_t message_timeout; /* for a line or message, once begun, of weir_read_*; default 10 s */
     int64_t lifetime;        /* of a connection; default WEIR_FOREVER */
     int64_t line_limit;      /* what services allow a line or a message, in bytes; default 64 KiB */
     int64_t drain_timeout;   /* how long weir_serve lets clients finish at SIGTERM; default 30 s */
@@ -48,7 +48,12 @@ typedef struct weir_server_options {
     bool reply_to_any;          /* answer ports below 1024, broadcast, multicast and one's own sockets as well */
     size_t stack_size;          /* of a fiber or thread; default 256 KiB */
     weir_listen_options listen; /* backlog, socket options (its size is not read) */
-    bool receive_packed;        /* udp: let the kernel coalesce (UDP_GRO) where it can */
+    /*
+     * Datagrams: when no more are there, each worker rests for this long and hears of nothing, so that those which come
+     * meanwhile are taken together; one that comes after a silence is taken at once. Default 0: no rest.
+     */
+    int64_t gather_time;
+    bool receive_packed; /* udp: let the kernel coalesce (UDP_GRO) where it can */
     /*
      * Who is let in: items are addresses or networks ("10.0.0.0/8", "::1"), names "allow" or "deny"; only read by
      * weir_server_new. The first that matches a client decides; who matches none is let in unless there is an allow.

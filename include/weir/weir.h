@@ -5,6 +5,7 @@
 #include <weir/api.h>
 #include <weir/channel.h>
 #include <weir/conn.h>
+#include <weir/conversation.h>
 #include <weir/datagram.h>
 #include <weir/endpoint.h>
 #include <weir/error.h>

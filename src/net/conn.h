@@ -159,6 +159,9 @@ static inline void weir__conn_count(weir_conn *conn, int direction, size_t bytes
 /* Waits until a call in that direction is worth trying again. 0; or -1 with the deadline, limit, cancel or abort that ended it. */
 int weir__conn_wait(weir_conn *conn, int direction, const char *step);
 
+/* The same, with a bound that is no failure: 1 when `until` has come before anything else. */
+int weir__conn_wait_until(weir_conn *conn, int direction, int64_t until, const char *step);
+
 /* Waits that long, however ready the descriptor is. Ends and fails as weir__conn_wait. */
 int weir__conn_pause(weir_conn *conn, int direction, int64_t pause, const char *step);
 

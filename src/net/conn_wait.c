@@ -217,21 +217,29 @@ int weir__conn_wait_failed(weir_conn *conn, int direction, const char *step)
     return bound.deadline <= weir__now() ? fail_bound(conn, bound.failure, step) : 0;
 }
 
-int weir__conn_wait(weir_conn *conn, int direction, const char *step)
+int weir__conn_wait_until(weir_conn *conn, int direction, int64_t until, const char *step)
 {
     struct weir__side *side = weir__conn_side(conn, direction);
     note_stall(side, direction);
     for (;;) {
         if (weir__conn_look(conn, direction, step) < 0)
             return -1;
-        struct bound bound = bound_of(conn, direction);
-        if (weir__watch_wait(&conn->watch, direction, bound.deadline, has_news, side) < 0) {
-            if (weir__conn_wait_failed(conn, direction, step) < 0)
-                return -1;
-        } else if (!atomic_load(&side->news)) {
-            return 0;
+        int64_t bound = bound_of(conn, direction).deadline;
+        if (weir__watch_wait(&conn->watch, direction, bound < until ? bound : until, has_news, side) == 0) {
+            if (!atomic_load(&side->news))
+                return 0;
+            continue;
         }
+        if (weir__conn_wait_failed(conn, direction, step) < 0)
+            return -1;
+        if (until <= weir__now())
+            return 1;
     }
+}
+
+int weir__conn_wait(weir_conn *conn, int direction, const char *step)
+{
+    return weir__conn_wait_until(conn, direction, WEIR_FOREVER, step);
 }
 
 static int park_until(weir_conn *conn, int direction, int64_t deadline)

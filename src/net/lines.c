@@ -10,17 +10,9 @@
 #include <weir/time.h>
 
 #include "base/error.h"
-#include "net/conn.h"
+#include "net/lines.h"
 
 enum { FIRST_SIZE = 4096 };
-
-struct weir__lines {
-    size_t start, end; /* of what was read ahead, in data */
-    size_t size;       /* of data, but for a byte for a terminator */
-    size_t terminator; /* where a NUL was put behind what was handed out; 0: nowhere */
-    char replaced;     /* what stood there */
-    char data[];
-};
 
 /* What is looked for. */
 struct search {
@@ -163,14 +155,14 @@ static bool needs_room(const struct weir__lines *lines)
     return lines == NULL || lines->size - lines->end <= lines->size / 4;
 }
 
-/* Receives what there is, waiting; nothing is held while nothing is ahead. Returns its length, 0 at the end, or -1. */
-static ssize_t read_more(weir_conn *conn, size_t most)
+ssize_t weir__lines_read_more(weir_conn *conn, size_t most, int64_t until)
 {
     bool try_first = weir__watch_maybe_ready(&conn->watch, WEIR__READABLE);
     time_message(conn);
     for (;;) {
-        if (!try_first && weir__conn_wait(conn, WEIR__READABLE, "read") < 0)
-            return -1;
+        int waited = try_first ? 0 : weir__conn_wait_until(conn, WEIR__READABLE, until, "read");
+        if (waited)
+            return waited < 0 ? -1 : WEIR__LINES_QUIET;
         if (needs_room(conn->lines) && grow(conn, most) < 0)
             return -1;
         ssize_t length = receive_now(conn);
@@ -229,14 +221,13 @@ static int find_mark(weir_conn *conn, const struct search *search, size_t *lengt
             return fail_too_long(conn, search);
         if (mark != NULL)
             return 1;
-        ssize_t more = read_more(conn, most);
+        ssize_t more = weir__lines_read_more(conn, most, WEIR_FOREVER);
         if (more <= 0)
             return (int)more;
     }
 }
 
-/* Hands out what is at the front, with a NUL `terminator` bytes behind its beginning, and passes over `whole` bytes. */
-static void hand_out(weir_conn *conn, size_t terminator, size_t whole, char **data)
+void weir__lines_hand_out(weir_conn *conn, size_t terminator, size_t whole, char **data)
 {
     struct weir__lines *lines = conn->lines;
     *data = lines->data + lines->start;
@@ -249,7 +240,7 @@ static void hand_out(weir_conn *conn, size_t terminator, size_t whole, char **da
 
 /* --- the calls --- */
 
-static int enter(weir_conn *conn)
+int weir__lines_enter(weir_conn *conn)
 {
     if (weir__conn_enter(conn, WEIR__READABLE, "read") < 0)
         return -1;
@@ -268,14 +259,14 @@ static int read_line(weir_conn *conn, char **line, size_t *length, size_t limit)
     size_t whole = *length + (size_t)found;
     if (found && *length > 0 && conn->lines->data[conn->lines->start + *length - 1] == '\r')
         --*length;
-    hand_out(conn, *length, whole, line);
+    weir__lines_hand_out(conn, *length, whole, line);
     return 1;
 }
 
 int weir_read_line(weir_conn *conn, char **line, size_t *length, size_t limit)
 {
     size_t unwanted;
-    if (enter(conn) < 0)
+    if (weir__lines_enter(conn) < 0)
         return -1;
     int result = read_line(conn, line, length ? length : &unwanted, limit);
     weir__conn_leave(conn, WEIR__READABLE);
@@ -293,7 +284,7 @@ static int read_until(weir_conn *conn, const struct search *search, char **data,
     if (found <= 0)
         return found;
     *length += search->mark_length;
-    hand_out(conn, *length, *length, data);
+    weir__lines_hand_out(conn, *length, *length, data);
     return 1;
 }
 
@@ -303,7 +294,7 @@ int weir_read_until(weir_conn *conn, const void *mark, size_t mark_length, char 
     size_t unwanted;
     if (mark_length == 0)
         return weir_fail(WEIR_ERROR_USAGE, EINVAL, "read", "", "the mark is empty");
-    if (enter(conn) < 0)
+    if (weir__lines_enter(conn) < 0)
         return -1;
     int result = read_until(conn, &search, data, length ? length : &unwanted);
     weir__conn_leave(conn, WEIR__READABLE);
@@ -342,7 +333,7 @@ static int read_exactly(weir_conn *conn, char *buffer, size_t size)
 
 int weir_read_exactly(weir_conn *conn, void *buffer, size_t size)
 {
-    if (enter(conn) < 0)
+    if (weir__lines_enter(conn) < 0)
         return -1;
     int result = read_exactly(conn, buffer, size);
     weir__conn_leave(conn, WEIR__READABLE);
