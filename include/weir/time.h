@@ -12,6 +12,15 @@ WEIR_API int64_t weir_now(void);
 /* The wall clock: nanoseconds since 1970-01-01 00:00 UTC. It may jump; never measure with it. */
 WEIR_API int64_t weir_wall_clock(void);
 
+enum { WEIR_ISO_TIME = 26 }; /* room for any, with the NUL */
+
+/*
+ * A time of the wall clock in local time as ISO 8601 has it, with its distance from UTC: "2026-11-21T07:15:00+01:00".
+ * Whole seconds; the zone is that of TZ or of the system when it was first asked for. Cut where `size` is too small.
+ * Does not park. Returns `text`. Python's datetime.isoformat(timespec="seconds").
+ */
+WEIR_API char *weir_iso_time(int64_t wall, char *text, size_t size);
+
 /*
  * The deadline that lies `timeout` nanoseconds from now: WEIR_FOREVER stays WEIR_FOREVER, a zero or negative
  * timeout is WEIR_NOW, and what would overflow is WEIR_FOREVER.

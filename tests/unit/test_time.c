@@ -4,7 +4,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 #include <weir/error.h>
@@ -31,6 +33,33 @@ static void clocks_come_from_the_system(void **state)
     int64_t before = weir_now();
     assert_true(weir_now() >= before);
     assert_true(weir_wall_clock() > WEIR_S(1700000000));
+}
+
+static void check_iso(const char *zone, int64_t wall, const char *expected)
+{
+    char text[WEIR_ISO_TIME];
+    setenv("TZ", zone, 1);
+    tzset();
+    assert_ptr_equal(weir_iso_time(wall, text, sizeof text), text);
+    assert_string_equal(text, expected);
+}
+
+static void times_are_written_as_iso_8601_has_them(void **state)
+{
+    (void)state;
+    static const char *const berlin = "CET-1CEST,M3.5.0,M10.5.0/3";
+    check_iso("UTC0", 0, "1970-01-01T00:00:00+00:00");
+    check_iso("UTC0", -1, "1969-12-31T23:59:59+00:00");
+    check_iso(berlin, WEIR_S(1795241700) + 999999999, "2026-11-21T07:15:00+01:00");
+    check_iso(berlin, WEIR_S(1782000000), "2026-06-21T02:00:00+02:00");
+    check_iso("NST3:30", WEIR_S(1795241700), "2026-11-21T02:45:00-03:30");
+    check_iso("NPT-5:45", WEIR_S(1795241700), "2026-11-21T12:00:00+05:45");
+    check_iso("UTC0", INT64_MAX, "2262-04-11T23:47:16+00:00");
+    check_iso("UTC0", INT64_MIN, "1677-09-21T00:12:43+00:00");
+    char cut[5];
+    assert_string_equal(weir_iso_time(0, cut, sizeof cut), "1970");
+    unsetenv("TZ");
+    tzset();
 }
 
 static void deadlines_saturate(void **state)
@@ -192,7 +221,7 @@ int main(void)
         cmocka_unit_test(clocks_come_from_the_system),    cmocka_unit_test(deadlines_saturate),
         cmocka_unit_test(durations_are_read_exactly),     cmocka_unit_test(what_is_no_duration_is_refused),
         cmocka_unit_test(what_is_too_long_is_told_apart), cmocka_unit_test(sizes_are_read),
-        cmocka_unit_test(what_is_no_size_is_refused),
+        cmocka_unit_test(what_is_no_size_is_refused),     cmocka_unit_test(times_are_written_as_iso_8601_has_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
