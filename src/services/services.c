@@ -4,7 +4,9 @@
 static const weir_service *const built_in[] = {
     &echo_service,
     &exec_service,
+    &login_service,
     &print_service,
+    &threat_service,
 };
 
 int services_register(void)
