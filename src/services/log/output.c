@@ -1,0 +1,238 @@
+/* Where lines go; see output.h. */
+#include "output.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/weir.h>
+
+#include "output_rotate.h"
+
+enum { FILE_MODE = 0640, OPEN_FLAGS = O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK };
+
+/* No size that a file can have: nothing of ours is in it yet. */
+enum { NOTHING_YET = -2 };
+
+struct output {
+    struct output_options options;
+    int64_t deadline;
+    weir_file *file;      /* the writer's; NULL: not opened yet by this process */
+    int64_t size;         /* of the file after our last write; -1 where there is no size, as of a pipe */
+    bool rotation_failed; /* it was told */
+    pthread_mutex_t lock;
+    bool busy;       /* under the lock: somebody writes */
+    weir_file *next; /* under the lock: takes the place of the file when he is done */
+};
+
+const char *output_name(const struct output *output)
+{
+    return output->options.path ? output->options.path : "stdout";
+}
+
+/* --- opening --- */
+
+/*
+ * Standard output as a file of our own: other services of the process may write to it too, each whole lines. A process of
+ * several has its own as well.
+ */
+static weir_file *open_output(const struct output *output)
+{
+    if (!output->options.path)
+        return weir_file_adopt(STDOUT_FILENO, false);
+    return weir_file_open(output->options.path, O_WRONLY | OPEN_FLAGS, FILE_MODE);
+}
+
+/* Has the file begin after a whole line, where it may be read. */
+static int end_last_line(weir_file *file)
+{
+    char last;
+    int64_t size = weir_file_size(file);
+    if (size <= 0 || weir_file_read_at(file, &last, 1, size - 1) != 1 || last == '\n')
+        return 0;
+    return weir_file_write_all(file, "\n", 1, WEIR_FOREVER);
+}
+
+/* What only some may write to need not be for them to read. */
+static int try_to_open(const char *path)
+{
+    weir_file *file = weir_file_open(path, O_RDWR | OPEN_FLAGS, FILE_MODE);
+    if (!file)
+        file = weir_file_open(path, O_WRONLY | OPEN_FLAGS, FILE_MODE);
+    if (!file || end_last_line(file) < 0) {
+        weir_file_close(file);
+        return -1;
+    }
+    return weir_file_close(file);
+}
+
+struct output *output_new(const struct output_options *options)
+{
+    if (options->path && try_to_open(options->path) < 0)
+        return NULL;
+    struct output *output = calloc(1, sizeof *output);
+    if (!output) {
+        weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "start", "log", NULL);
+        return NULL;
+    }
+    output->options = *options;
+    output->deadline = WEIR_FOREVER;
+    output->size = NOTHING_YET;
+    pthread_mutex_init(&output->lock, NULL);
+    return output;
+}
+
+void output_free(struct output *output)
+{
+    if (!output)
+        return;
+    weir_file_close(output->file);
+    weir_file_close(output->next);
+    pthread_mutex_destroy(&output->lock);
+    free(output);
+}
+
+void output_hurry(struct output *output, int64_t deadline)
+{
+    output->deadline = deadline;
+}
+
+/* --- another file in place of the one there is --- */
+
+static void replace(struct output *output, weir_file *file)
+{
+    weir_file_close(output->file);
+    output->file = file;
+    output->size = NOTHING_YET;
+    output->rotation_failed = false;
+}
+
+/* Says whether somebody writes; the file that was opened meanwhile takes its place. */
+static void set_busy(struct output *output, bool busy)
+{
+    pthread_mutex_lock(&output->lock);
+    output->busy = busy;
+    weir_file *next = output->next;
+    output->next = NULL;
+    if (next)
+        replace(output, next);
+    pthread_mutex_unlock(&output->lock);
+}
+
+int output_reopen(struct output *output)
+{
+    if (!output->options.path)
+        return 0;
+    weir_file *file = open_output(output);
+    if (!file)
+        return -1;
+    pthread_mutex_lock(&output->lock);
+    if (output->busy) {
+        weir_file_close(output->next);
+        output->next = file;
+    } else {
+        replace(output, file);
+    }
+    pthread_mutex_unlock(&output->lock);
+    return 0;
+}
+
+/* The file is too large. Where it cannot be moved, it grows, which is told once. */
+static int rotate(struct output *output)
+{
+    const struct output_options *options = &output->options;
+    if (output_rotate(options->path, options->keep, weir_file_fd(output->file)) < 0) {
+        if (errno == ECANCELED)
+            return -1;
+        if (!output->rotation_failed)
+            weir_log(WEIR_LOG_WARNING, "%s: it is left to grow", weir_error()->sentence);
+        output->rotation_failed = true;
+        return 0;
+    }
+    weir_file *file = open_output(output);
+    if (!file)
+        return -1;
+    replace(output, file);
+    return 0;
+}
+
+/* --- writing --- */
+
+/* How many bytes of whole lines there are in at most `most` bytes. */
+static size_t whole_lines(const char *text, size_t size, size_t most)
+{
+    if (size <= most)
+        return size;
+    const char *end = memrchr(text, '\n', most);
+    return end ? (size_t)(end + 1 - text) : 0;
+}
+
+/* As many whole lines as `most` bytes may hold, but at least one. */
+static size_t at_least_a_line(const char *text, size_t size, size_t most)
+{
+    size_t length = whole_lines(text, size, most);
+    return length ? length : (size_t)((const char *)memchr(text, '\n', size) + 1 - text);
+}
+
+/*
+ * How much of a text is written at once to what has so many bytes: all of it to a file without a bound; to a pipe what it takes in
+ * one piece, so that no other process' lines come in between. 0: it is to be another file.
+ */
+static size_t portion(const struct output *output, const char *text, size_t left, int64_t size)
+{
+    int64_t most = output->options.rotate;
+    if (size < 0)
+        return at_least_a_line(text, left, PIPE_BUF);
+    if (!most || output->rotation_failed)
+        return left;
+    if (size == 0)
+        return at_least_a_line(text, left, (size_t)most);
+    return size < most ? whole_lines(text, left, (size_t)(most - size)) : 0;
+}
+
+static int write_some(struct output *output, struct lines_piece *piece)
+{
+    int64_t size = weir_file_size(output->file);
+    const char *text = piece->text + piece->done;
+    size_t length = portion(output, text, piece->length - piece->done, size);
+    if (length == 0)
+        return rotate(output);
+    int result = weir_file_write_all(output->file, text, length, output->deadline);
+    size_t went = result < 0 ? weir_error()->transferred : length;
+    piece->done += went;
+    output->size = size < 0 ? -1 : size + (int64_t)went;
+    return result;
+}
+
+/*
+ * A line that was begun is continued where it ended. Where that is no longer the end it is ended, and begun again; the last file
+ * keeps what it has of it.
+ */
+static int mend(struct output *output, struct lines_piece *piece)
+{
+    size_t begin = lines_begin(piece);
+    if (begin == piece->done)
+        return 0;
+    if (output->size != NOTHING_YET) {
+        if (weir_file_size(output->file) == output->size)
+            return 0;
+        if (weir_file_write_all(output->file, "\n", 1, output->deadline) < 0)
+            return -1;
+    }
+    piece->done = begin;
+    return 0;
+}
+
+int output_write(struct output *output, struct lines_piece *piece)
+{
+    set_busy(output, true);
+    if (!output->file)
+        output->file = open_output(output);
+    int result = output->file ? mend(output, piece) : -1;
+    while (result == 0 && piece->done < piece->length)
+        result = write_some(output, piece);
+    set_busy(output, false);
+    return result;
+}
