@@ -4,7 +4,9 @@
 static const weir_service *const built_in[] = {
     &echo_service,
     &exec_service,
+    &greet_service,
     &login_service,
+    &menu_service,
     &print_service,
     &threat_service,
 };
