@@ -194,7 +194,7 @@ static int fail_transfer(const struct fetching *fetching, CURLcode code)
     if (fetching->too_long || code == CURLE_FILESIZE_EXCEEDED)
         return weir_fail(WEIR_ERROR_LIMIT, EBADMSG, "fetch", url, "more than %d bytes", THREAT_FEED_MOST);
     if (code == CURLE_OPERATION_TIMEDOUT)
-        return weir_fail(WEIR_ERROR_DEADLINE, ETIMEDOUT, "fetch", url, NULL);
+        return weir_fail(WEIR_ERROR_DEADLINE, ETIMEDOUT, "fetch", url, "timed out");
     if (code == CURLE_UNSUPPORTED_PROTOCOL)
         return weir_fail(WEIR_ERROR_SYSTEM, EBADMSG, "fetch", url, "redirected to what is no https");
     if (code == CURLE_OUT_OF_MEMORY)
