@@ -22,7 +22,7 @@ typedef struct weir_listener weir_listener;
 typedef struct weir_socket_options {
     bool delay;         /* leave Nagle's algorithm on; the default is TCP_NODELAY */
     bool keepalive;     /* SO_KEEPALIVE */
-    int receive_buffer; /* SO_RCVBUF in bytes; 0: the system's */
+    int receive_buffer; /* SO_RCVBUF in bytes, above the system's bound where that is allowed; 0: the system's */
     int send_buffer;    /* SO_SNDBUF in bytes; 0: the system's */
 } weir_socket_options;
 

@@ -115,6 +115,21 @@ int weir_set_buffers(weir_conn *conn, int receive, int send)
     return 0;
 }
 
+static int get_option(int fd, int level, int name)
+{
+    int value = 0;
+    socklen_t length = sizeof value;
+    return weir__system()->getsockopt(fd, level, name, &value, &length) < 0 ? -1 : value;
+}
+
+/* The system cuts what is asked for at its own bound (net.core.rmem_max), unless it is asked by who may administer networks. */
+static void set_receive_buffer(int fd, int size)
+{
+    set_option(fd, SOL_SOCKET, SO_RCVBUF, size);
+    if (get_option(fd, SOL_SOCKET, SO_RCVBUF) < size)
+        set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, size);
+}
+
 /* None of these decides whether the connection works: where the system refuses one, it goes on without. */
 void weir__socket_setup(int fd, bool tcp, const weir_socket_options *options)
 {
@@ -125,7 +140,7 @@ void weir__socket_setup(int fd, bool tcp, const weir_socket_options *options)
     if (wish->keepalive)
         set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     if (wish->receive_buffer)
-        set_option(fd, SOL_SOCKET, SO_RCVBUF, wish->receive_buffer);
+        set_receive_buffer(fd, wish->receive_buffer);
     if (wish->send_buffer)
         set_option(fd, SOL_SOCKET, SO_SNDBUF, wish->send_buffer);
 }

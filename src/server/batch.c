@@ -154,9 +154,27 @@ static int receive_some(struct weir__inlet *inlet)
     return count < 0 && errno == EAGAIN ? 0 : count;
 }
 
+/*
+ * While they keep coming one by one, being woken by each would cost more than all else that is done with it. So the thread
+ * rests, in which the kernel need wake nobody. True: it has, and something may have come.
+ */
+static bool gather(struct weir__inlet *inlet)
+{
+    struct pollfd nothing = {.fd = -1};
+    int64_t time = inlet->worker->server->options.gather_time;
+    if (!inlet->gathers || time <= 0 || inlet->stopping)
+        return false;
+    inlet->gathers = false;
+    if (weir__threadless())
+        return weir_sleep(time) == 0;
+    weir__system()->poll(&nothing, 0, time);
+    return true;
+}
+
 static void take_in_all(struct weir__inlet *inlet, int count)
 {
     inlet->count = count;
+    inlet->gathers = true;
     for (int i = 0; i < count; i++)
         take_in(inlet, i);
     count_in(inlet);
@@ -167,7 +185,7 @@ bool weir__batch_receive(struct weir__inlet *inlet)
     inlet->next = 0;
     while (!too_late(inlet)) {
         bool known_empty = !weir__watch_maybe_ready(&inlet->watch, WEIR__READABLE) && !inlet->stopping;
-        int count = known_empty ? 0 : receive_some(inlet);
+        int count = known_empty && !gather(inlet) ? 0 : receive_some(inlet);
         if (count > 0) {
             take_in_all(inlet, count);
             return true;

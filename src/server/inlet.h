@@ -51,6 +51,7 @@ struct weir__inlet {
     struct weir__reader *reader; /* the one that receives; NULL: the next whose handler returns will */
     struct weir__list readers;   /* all */
     size_t reader_count;
+    bool gathers;      /* some have come since it last rested: it does so before it waits */
     bool packed;       /* datagrams may come coalesced */
     bool destinations; /* they may be for several addresses, and the kernel tells for which */
     bool stopping, cut, closing, closed;

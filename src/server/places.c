@@ -223,25 +223,49 @@ void weir__places_free(weir_server *server)
     server->places = NULL;
 }
 
+/*
+ * Where the sockets are one, duplicated, the kernel counts for all of them: so it is asked of the last to be closed, and among
+ * several processes, of the first one's.
+ */
+static bool counts_drops(const weir_server *server, const struct weir__place *place)
+{
+    return place->datagram && (!place->shared || (all_closed(place) && server->first_socket == 0));
+}
+
 void weir__place_close_socket(struct weir__worker *worker, struct weir__place *place)
 {
     weir_server *server = worker->server;
     size_t mine = server->first_socket + worker->index;
     pthread_mutex_lock(&server->lock);
-    if (place->datagram)
-        weir__count(worker->counters, datagrams_dropped, dropped(place->sockets[mine]));
+    uint64_t drops = place->datagram ? dropped(place->sockets[mine]) : 0;
     close_socket(place, mine);
+    if (counts_drops(server, place))
+        weir__count(worker->counters, datagrams_dropped, drops);
     if (all_closed(place))
         end_place(place);
     pthread_mutex_unlock(&server->lock);
+}
+
+/* At the open sockets of a place. */
+static uint64_t place_dropped(const weir_server *server, const struct weir__place *place)
+{
+    uint64_t sum = 0;
+    if (!place->datagram || (place->shared && server->first_socket != 0))
+        return 0;
+    for (size_t i = 0; i < place->socket_count; i++) {
+        if (place->sockets[i] < 0)
+            continue;
+        sum += dropped(place->sockets[i]);
+        if (place->shared)
+            break;
+    }
+    return sum;
 }
 
 uint64_t weir__places_dropped(const weir_server *server)
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < server->place_count; i++)
-        for (size_t k = 0; server->places[i]->datagram && k < server->places[i]->socket_count; k++)
-            if (server->places[i]->sockets[k] >= 0)
-                sum += dropped(server->places[i]->sockets[k]);
+        sum += place_dropped(server, server->places[i]);
     return sum;
 }
