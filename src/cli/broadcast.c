@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "hearer.h"
+#include "transcoder.h"
 
 enum {
     PIECE = 16384,
@@ -50,15 +51,33 @@ static int wait_for_hearers(struct broadcast *broadcast)
     return 0;
 }
 
-static int spread(struct broadcast *broadcast, const char *data, size_t size)
+/* To everybody, once there is somebody. */
+static int spread_bytes(struct broadcast *broadcast, const char *data, size_t size, bool ends_line)
 {
-    struct piece *piece = wait_for_hearers(broadcast) < 0 ? NULL : piece_new(broadcast, data, size);
+    struct piece *piece = wait_for_hearers(broadcast) < 0 ? NULL : piece_new(broadcast, data, size, ends_line);
     if (!piece)
         return -1;
-    broadcast->bytes += size;
-    broadcast->heard(broadcast->arg, data, size);
     int result = offer_to_all(broadcast, piece);
     piece_release(piece);
+    return result;
+}
+
+/* A piece of stdin. What stands before characters that the encoding does not have goes out. */
+static int spread(struct broadcast *broadcast, const char *data, size_t size)
+{
+    const char *bytes = data;
+    size_t length = size;
+    int result = 0;
+    if (size > 0 && wait_for_hearers(broadcast) < 0)
+        return -1;
+    if (broadcast->outgoing)
+        result = transcoder_convert(broadcast->outgoing, data, size, size == 0, &bytes, &length);
+    if (size > 0) {
+        broadcast->bytes += size;
+        broadcast->heard(broadcast->arg, data, size);
+    }
+    if (length > 0 && spread_bytes(broadcast, bytes, length, size > 0 && data[size - 1] == '\n') < 0)
+        return -1;
     return result;
 }
 
@@ -85,7 +104,9 @@ static int read_all(struct broadcast *broadcast)
         if (spread(broadcast, data, (size_t)size) < 0)
             break;
     free(data);
-    return size == 0 ? 0 : -1;
+    if (size != 0)
+        return -1;
+    return broadcast->bytes > 0 ? spread(broadcast, "", 0) : 0;
 }
 
 /* The fiber of stdin. */

@@ -11,10 +11,12 @@
 #include "commands.h"
 
 struct hearer;
+struct transcoder;
 
 struct broadcast {
-    bool crlf;          /* every LF goes out as CR LF */
-    bool end_with_peer; /* who has ended its side hears no more */
+    bool crlf;                   /* every LF goes out as CR LF */
+    struct transcoder *outgoing; /* what does that, and encodes; the caller's; NULL: it goes as it is */
+    bool end_with_peer;          /* who has ended its side hears no more */
     /* What was read, a piece at a time. */
     void (*heard)(void *arg, const char *data, size_t size);
     /* Reading stdin has failed; weir_error says how. */
@@ -28,7 +30,6 @@ struct broadcast {
     uint64_t bytes;         /* of stdin */
     uint64_t lost;          /* lines, for all hearers */
     bool within_line;       /* what was read ends no line */
-    char before;            /* its last byte */
     uint64_t pieces;        /* read so far */
 };
 

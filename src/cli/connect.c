@@ -36,11 +36,12 @@ static int connect_and_talk(void *arg)
 }
 
 /* How it talks. */
-enum { STREAM = 1, WAITS_FOR_QUIET = 2 };
+enum { STREAM = 1, WAITS_FOR_QUIET = 2, ENCODED = 4 };
 
 static const struct effect effects[] = {
     {"end-with-peer", STREAM, "for streams: datagrams have no end"},
     {"quiet", WAITS_FOR_QUIET, "for --prompt and for datagrams: a stream ends with its peer"},
+    {"errors", ENCODED, "for --encoding: else bytes go as they are"},
     {0},
 };
 
@@ -48,7 +49,8 @@ static int check_effects(struct connecting *connecting)
 {
     weir_option_set set = {session_options, &connecting->session};
     bool datagram = connecting->dialling.endpoint.datagram;
-    unsigned there = (datagram ? 0 : STREAM) | (datagram || connecting->session.prompt ? WAITS_FOR_QUIET : 0);
+    unsigned there = (datagram ? 0 : STREAM) | (datagram || connecting->session.prompt ? WAITS_FOR_QUIET : 0) |
+                     (connecting->session.encoding ? ENCODED : 0);
     return effects_check(effects, there, &set, 1, "connect", connecting->dialling.endpoint.text);
 }
 
@@ -91,6 +93,8 @@ static const char *const examples[] = {
     "a prompt for each line, until an empty one",
     "weir connect -C mail.example.org:25",
     "lines end with CR LF",
+    "weir connect --encoding latin-1 :8000",
+    "to somebody who speaks Latin-1, from a terminal that speaks UTF-8",
     "weir connect --summary --sha256 :8000 < FILE > COPY",
     "tells what went in each direction, and how it ended",
     "weir connect unix:/tmp/echo.socket",

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "session.h"
+#include "commands.h"
 
 enum { QUEUE = 64 }; /* pieces that may wait for a hearer */
 
@@ -27,20 +27,17 @@ void piece_release(struct piece *piece)
         free(piece);
 }
 
-struct piece *piece_new(struct broadcast *broadcast, const char *data, size_t size)
+struct piece *piece_new(struct broadcast *broadcast, const char *data, size_t size, bool ends_line)
 {
-    struct piece *piece = malloc(sizeof *piece + (broadcast->crlf ? 2 * size : size));
+    struct piece *piece = malloc(sizeof *piece + size);
     if (!piece) {
         weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "listen", "stdin", NULL);
         return NULL;
     }
-    *piece = (struct piece){.references = 1, .begins_line = !broadcast->within_line, .size = size};
-    if (broadcast->crlf)
-        piece->size = session_add_returns(data, size, &broadcast->before, piece->data);
-    else
-        memcpy(piece->data, data, size);
-    piece->ends_line = data[size - 1] == '\n';
-    broadcast->within_line = !piece->ends_line;
+    *piece =
+        (struct piece){.references = 1, .begins_line = !broadcast->within_line, .ends_line = ends_line, .size = size};
+    memcpy(piece->data, data, size);
+    broadcast->within_line = !ends_line;
     return piece;
 }
 

@@ -28,8 +28,8 @@ struct hearer {
     char name[];
 };
 
-/* A piece of what was read; the caller's reference. NULL with ENOMEM. */
-struct piece *piece_new(struct broadcast *broadcast, const char *data, size_t size);
+/* A piece of what was read, as it goes out; the caller's reference. NULL with ENOMEM. */
+struct piece *piece_new(struct broadcast *broadcast, const char *data, size_t size, bool ends_line);
 void piece_release(struct piece *piece);
 
 /* The caller's reference; it hears what comes from now on, once it is among the broadcast's. NULL with ENOMEM. */

@@ -112,7 +112,7 @@ static int read_endpoint(struct dialling *dialling, const weir_arguments *words)
 }
 
 /* How it listens. */
-enum { STREAM = 1, ALL = 2, ASKING = 4 };
+enum { STREAM = 1, ALL = 2, ASKING = 4, ENCODED = 8 };
 
 static const struct effect effects[] = {
     {"prompt", STREAM, "for streams: datagrams come from anybody, at any time"},
@@ -126,6 +126,7 @@ static const struct effect effects[] = {
     {"max-per-address", ALL, "for --all: else there is one client at a time"},
     {"line-limit", ALL, "for --all"},
     {"quiet", ASKING, "for --prompt, and for weir connect -u"},
+    {"errors", ENCODED, "for --encoding: else bytes go as they are"},
     {0},
 };
 
@@ -133,7 +134,7 @@ static int check_effects(struct listening *listening)
 {
     weir_option_set sets[] = {{session_options, &listening->session}, {limit_options, listening}};
     unsigned there = (listening->dialling.endpoint.datagram ? 0 : STREAM) | (listening->all ? ALL : 0) |
-                     (listening->session.prompt ? ASKING : 0);
+                     (listening->session.prompt ? ASKING : 0) | (listening->session.encoding ? ENCODED : 0);
     return effects_check(effects, there, sets, 2, "listen", listening->dialling.endpoint.text);
 }
 

@@ -5,7 +5,9 @@
 #include <inttypes.h>
 
 #include "../services/print/merger.h"
+#include "../services/print/shown.h"
 #include "broadcast.h"
+#include "transcoder.h"
 
 /* How long a line that is longer than weir_line_limit may keep the others waiting while its sender is silent. */
 #define PAUSE WEIR_S(1)
@@ -28,7 +30,7 @@ int listen_all_check(const struct listening *listening)
                          "--all is for streams: of datagrams everybody's are heard as it is");
     if (listening->session.prompt)
         return weir_fail(WEIR_ERROR_USAGE, EINVAL, "listen", endpoint, "--prompt is for one client, not for --all");
-    return 0;
+    return listening->session.encoding ? shown_check(listening->session.encoding) : 0;
 }
 
 /* --- the two directions --- */
@@ -69,7 +71,7 @@ static void heard(void *arg, const char *data, size_t size)
 
 static void input_failed(void *arg)
 {
-    stop(arg, failed());
+    stop(arg, session_failed());
 }
 
 /* --- a client --- */
@@ -146,9 +148,19 @@ static int serve_all(struct all *all)
 
 static int begin(struct all *all)
 {
-    struct merger_options merging = {.pause = PAUSE, .written = written, .failed = output_failed, .arg = all};
+    const struct session_settings *settings = &all->listening->session;
+    struct merger_options merging = {.encoding = settings->encoding,
+                                     .plain = true,
+                                     .errors = settings->errors,
+                                     .pause = PAUSE,
+                                     .written = written,
+                                     .failed = output_failed,
+                                     .arg = all};
     all->began = weir_now();
-    if (all->listening->session.sha256 && !(all->digest = digest_new()))
+    if (settings->sha256 && !(all->digest = digest_new()))
+        return -1;
+    if ((settings->encoding || settings->crlf) &&
+        !(all->broadcast.outgoing = transcoder_new_encoder(settings->encoding, settings->errors, settings->crlf)))
         return -1;
     all->merger = merger_new(&merging);
     return all->merger ? broadcast_init(&all->broadcast) : -1;
@@ -175,6 +187,7 @@ int listen_all(struct listening *listening)
     if (listening->session.summary)
         print_summary(&all, lost);
     broadcast_free(&all.broadcast);
+    transcoder_free(all.broadcast.outgoing);
     digest_free(all.digest);
     return all.status;
 }

@@ -189,8 +189,7 @@ static int status_of(struct hearing *hearing)
 static int run(struct hearing *hearing)
 {
     struct listening *listening = hearing->listening;
-    hearing->session.began = weir_now();
-    if (hearing->session.settings->sha256 && !(hearing->session.digest = digest_new()))
+    if (session_prepare(&hearing->session) < 0)
         return failed();
     listening->server.workers = 1;
     listening->server.replies_per_second = -1;
@@ -221,6 +220,6 @@ int listen_datagrams(struct listening *listening)
     listening->listener = NULL;
     weir_channel_free(hearing.printing);
     weir_channel_free(hearing.replaced);
-    digest_free(hearing.session.digest);
+    session_release(&hearing.session);
     return status;
 }

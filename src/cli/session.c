@@ -4,12 +4,26 @@
 #include <errno.h>
 #include <string.h>
 
+#include "transcoder.h"
+
 #define AT(member) offsetof(struct session_settings, member)
+
+static const char *const errors[] = {"strict", "ignore", "replace", "backslashreplace", NULL}; /* as weir_text_errors */
 
 const weir_option session_options[] = {
     {WEIR_OPTION_TEXT, "prompt", 0, "TEXT", AT(prompt),
      "asks for a line with this text, sends it, prints what comes, and again, until an empty line"},
     {WEIR_OPTION_FLAG, "crlf", 'C', NULL, AT(crlf), "ends the lines it sends with CR LF"},
+    {WEIR_OPTION_TEXT, "encoding", 0, "NAME", AT(encoding),
+     "what goes over the wire is text in this encoding, while stdin and stdout are UTF-8: latin-1, cp1252, shift_jis, "
+     "utf-16-le and whatever else Python or iconv has by that name; without it bytes go as they are"},
+    {WEIR_OPTION_CHOICE, "errors", 0, "HOW", AT(errors),
+     "what is done with bytes that are no text in the --encoding, and characters that it does not have: strict ends "
+     "the "
+     "connection and says which it was, ignore leaves them out, replace puts U+FFFD into what arrives and ? into what "
+     "is "
+     "sent, backslashreplace puts \\xHH",
+     "replace", errors},
     {WEIR_OPTION_TIME, "quiet", 0, "TIME", AT(quiet),
      "how long the peer must be silent before the next prompt, and with datagrams before the end", "200ms"},
     {WEIR_OPTION_TIME, "timeout", 0, "TIME", AT(timeout), "the longest time without a byte in either direction",
@@ -22,11 +36,18 @@ const weir_option session_options[] = {
     {0},
 };
 
+static int check_encoding(const struct session_settings *settings)
+{
+    struct transcoder *transcoder = transcoder_new_encoder(settings->encoding, settings->errors, false);
+    transcoder_free(transcoder);
+    return transcoder ? 0 : -1;
+}
+
 int session_check(const struct session_settings *settings, const char *command)
 {
     if (settings->sha256 && !settings->summary)
         return weir_fail(WEIR_ERROR_USAGE, EINVAL, command, "--sha256", "it is part of --summary");
-    return 0;
+    return settings->encoding ? check_encoding(settings) : 0;
 }
 
 static void say(const struct session *session, const char *text)
@@ -55,6 +76,13 @@ void session_settle(struct session *session, int status)
         weir_set_deadline(session->conn, WEIR_READ_WRITE, WEIR_NOW);
 }
 
+int session_failed(void)
+{
+    bool is_no_text = weir_error()->number == EILSEQ;
+    int status = failed();
+    return is_no_text ? STATUS_ENDED_EARLY : status;
+}
+
 void session_fail(struct session *session)
 {
     if (session->settled)
@@ -62,63 +90,15 @@ void session_fail(struct session *session)
     if (weir_cancelled())
         weir_fail(WEIR_ERROR_CLOSED, ECANCELED, session->command, session->peer,
                   "ended by a signal before both directions had ended");
-    session_settle(session, failed());
-}
-
-/* --- pieces --- */
-
-static int note(struct session *session, int direction, const char *data, size_t size)
-{
-    session->bytes[direction] += size;
-    session->last_byte = weir_now();
-    if (session->digest)
-        digest_add(session->digest, direction, data, size);
-    return session->recorder ? recorder_note(session->recorder, direction, data, size) : 0;
-}
-
-int session_send(struct session *session, const char *data, size_t size)
-{
-    if (session->answer) {
-        int sent = session->answer(session, data, size);
-        return sent > 0 ? note(session, SESSION_SENT, data, size) : sent;
-    }
-    if (session->datagram) {
-        if (weir_send(session->conn, data, size) < 0)
-            return -1;
-    } else if (weir_send_all(session->conn, data, size) < 0) {
-        note(session, SESSION_SENT, data, weir_error()->transferred);
-        return -1;
-    }
-    return note(session, SESSION_SENT, data, size);
-}
-
-/* A reader of our stdout that went away has had enough: no failure. */
-static void output_failed(struct session *session)
-{
-    bool gone = errno == EPIPE;
-    session_end(session, "output", gone ? "nobody reads stdout any more" : "stdout takes no more");
-    if (gone)
-        session_settle(session, STATUS_DONE);
-    session_fail(session);
-}
-
-int session_print(struct session *session, const char *data, size_t size)
-{
-    if (note(session, SESSION_RECEIVED, data, size) < 0) {
-        session_fail(session);
-        return -1;
-    }
-    if (weir_file_write_all(weir_stdout(), data, size, WEIR_FOREVER) == 0)
-        return 0;
-    output_failed(session);
-    return -1;
+    session_settle(session, session_failed());
 }
 
 /* --- receiving --- */
 
 bool session_is_direct(const struct session *session)
 {
-    return !session->datagram && !session->recorder && !session->digest && session->settings->timeout == WEIR_FOREVER;
+    return !session->datagram && !session->recorder && !session->digest && !session->incoming &&
+           session->settings->timeout == WEIR_FOREVER;
 }
 
 static int64_t since_last_byte(const struct session *session, int64_t limit)
@@ -203,7 +183,7 @@ static void receive_directly(struct session *session)
     if (received >= 0)
         return;
     if (strcmp(error->step, "write") == 0 && !session->settled)
-        output_failed(session);
+        session_output_failed(session);
     else
         receive_failed(session);
 }
@@ -287,26 +267,47 @@ static void join_both(struct session *session)
     stop_sender(session);
 }
 
-static int begin(struct session *session)
+int session_prepare(struct session *session)
 {
+    const struct session_settings *settings = session->settings;
     session->began = session->last_byte = weir_now();
-    weir_peer_endpoint(session->conn, session->peer, sizeof session->peer);
-    if (session->settings->sha256 && !(session->digest = digest_new()))
+    if (settings->sha256 && !(session->digest = digest_new()))
         return -1;
-    return 0;
+    if (settings->encoding && !(session->incoming = transcoder_new_decoder(settings->encoding, settings->errors)))
+        return -1;
+    if (!settings->encoding && !settings->crlf)
+        return 0;
+    session->outgoing = transcoder_new_encoder(settings->encoding, settings->errors, settings->crlf);
+    return session->outgoing ? 0 : -1;
 }
 
-int session_run(struct session *session)
+void session_release(struct session *session)
 {
-    if (begin(session) < 0)
-        return failed();
+    transcoder_free(session->incoming);
+    transcoder_free(session->outgoing);
+    digest_free(session->digest);
+    session->incoming = session->outgoing = NULL;
+    session->digest = NULL;
+}
+
+static void run(struct session *session)
+{
+    weir_peer_endpoint(session->conn, session->peer, sizeof session->peer);
     if (session->settings->prompt)
         session_converse(session);
     else
         join_both(session);
+    session_print_end(session);
     if (session->settings->summary)
         summary_print(session);
-    digest_free(session->digest);
-    session->digest = NULL;
+}
+
+int session_run(struct session *session)
+{
+    if (session_prepare(session) < 0)
+        session->status = failed();
+    else
+        run(session);
+    session_release(session);
     return session->status;
 }

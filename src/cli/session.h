@@ -16,7 +16,9 @@ struct session_settings {
     const char *hex;
     bool summary, sha256;
     int64_t quiet;
-    int64_t timeout; /* without a byte either way; WEIR_FOREVER */
+    int64_t timeout;         /* without a byte either way; WEIR_FOREVER */
+    const char *encoding;    /* of the wire; NULL: bytes as they are */
+    weir_text_errors errors; /* with an encoding */
 };
 extern const weir_option session_options[];
 
@@ -27,6 +29,7 @@ enum { SESSION_SENT, SESSION_RECEIVED }; /* indexes of what is kept for each dir
 
 struct recorder;
 struct digest;
+struct transcoder;
 
 struct session {
     const struct session_settings *settings;
@@ -37,8 +40,9 @@ struct session {
     bool datagram;
     /* Sends a datagram to whoever it is for: 1, 0 if it could not be sent, which was told, or -1: no more can be. */
     int (*answer)(struct session *session, const char *data, size_t size);
-    struct recorder *recorder; /* NULL without --hex */
-    struct digest *digest;     /* NULL without --sha256 */
+    struct recorder *recorder;              /* NULL without --hex */
+    struct digest *digest;                  /* NULL without --sha256 */
+    struct transcoder *incoming, *outgoing; /* NULL where nothing is to be converted */
 
     int64_t began, last_byte, waits_until;
     uint64_t bytes[2];
@@ -56,6 +60,10 @@ struct session {
  * having told errors and the summary. The recorder is the run's: it goes on from session to session.
  */
 int session_run(struct session *session);
+
+/* Opens what the settings ask for: the digest, the transcoders. 0, or -1 with an error; session_release is due either way. */
+int session_prepare(struct session *session);
+void session_release(struct session *session);
 
 /* --- its parts --- */
 
@@ -79,23 +87,24 @@ bool session_is_direct(const struct session *session);
 
 /* A direction has ended: the first one is remembered, with how. */
 void session_end(struct session *session, const char *which, const char *how);
-/* Sends a piece, counted and recorded. 0 or -1. */
-int session_send(struct session *session, const char *data, size_t size);
-/* Prints a piece, likewise; -1 settles the session. */
+/* Sends a piece of stdin, which may be the last, encoded, counted and recorded. 0 or -1. */
+int session_send(struct session *session, const char *data, size_t size, bool ends);
+/* Prints a piece, counted, recorded and decoded; -1 settles the session. */
 int session_print(struct session *session, const char *data, size_t size);
+/* However it ended: half a character that was the last to arrive. */
+void session_print_end(struct session *session);
+/* Nothing can be printed; a reader of our stdout that went away has had enough, which is no failure. */
+void session_output_failed(struct session *session);
 /* Ends the session with a status; or with that of weir_error(), which is told. Does nothing where it has been settled. */
 void session_settle(struct session *session, int status);
 void session_fail(struct session *session);
+/* As failed(); but bytes that are no text have ended it early. */
+int session_failed(void);
 /* When --timeout is over, unless a byte goes or comes before; then, the end of the session. */
 int64_t session_silent_until(const struct session *session);
 void session_fail_silent(struct session *session);
 /* Nothing more is to be sent: from here on the peer's silence counts. */
 void session_sent_all(struct session *session);
-/*
- * Puts a CR before every LF that has none. `before` is the byte ahead of the piece, and then the piece's last. Returns the new
- * length, at most twice the old.
- */
-size_t session_add_returns(const char *data, size_t size, char *before, char *to);
 /* The sender's fiber (session_input.c), and the conversation of --prompt (session_prompt.c), which is all of a session. */
 int session_sender(void *arg);
 void session_converse(struct session *session);

@@ -4,27 +4,13 @@
 #include <string.h>
 
 #include "session.h"
+#include "transcoder.h"
 
-enum { CHUNK = 65536, LONGEST_DATAGRAM = 65507 };
-
-size_t session_add_returns(const char *data, size_t size, char *before, char *to)
-{
-    size_t length = 0;
-    for (size_t i = 0; i < size; i++) {
-        if (data[i] == '\n' && *before != '\r')
-            to[length++] = '\r';
-        *before = to[length++] = data[i];
-    }
-    return length;
-}
-
-static int send_piece(struct session *session, const char *data, size_t size, char *before, char *scratch)
-{
-    if (!session->settings->crlf)
-        return session_send(session, data, size);
-    size_t length = session_add_returns(data, size, before, scratch);
-    return session_send(session, scratch, length);
-}
+enum {
+    CHUNK = 65536,
+    LONGEST_DATAGRAM = 65507,
+    LONGEST_ENCODED = LONGEST_DATAGRAM / 16 - 4, /* of text, a byte of which becomes 16 at most, behind a mark */
+};
 
 static int send_directly(struct session *session)
 {
@@ -33,15 +19,39 @@ static int send_directly(struct session *session)
     return sent < 0 ? -1 : 0;
 }
 
+/* How much of stdin is sent at a time: a datagram must have room for what becomes of it. */
+static size_t longest_piece(const struct session *session)
+{
+    if (!session->datagram)
+        return CHUNK;
+    if (session->settings->encoding)
+        return LONGEST_ENCODED;
+    return LONGEST_DATAGRAM / (session->settings->crlf ? 2 : 1);
+}
+
+/* What a datagram may not end with is kept for the next: each is a text of its own. */
+static size_t whole_characters(const struct session *session, const char *piece, size_t size)
+{
+    bool matters = session->datagram && session->settings->encoding;
+    return matters ? size - transcoder_half_character(piece, size) : size;
+}
+
 static int send_pieces(struct session *session, char *piece)
 {
-    size_t most = session->datagram ? LONGEST_DATAGRAM / (session->settings->crlf ? 2 : 1) : CHUNK;
-    char before = '\0';
+    size_t most = longest_piece(session), kept = 0;
+    bool unfinished = false;
     ssize_t size;
-    while ((size = weir_file_read(weir_stdin(), piece, most, WEIR_FOREVER)) > 0)
-        if (send_piece(session, piece, (size_t)size, &before, piece + CHUNK) < 0)
+    while ((size = weir_file_read(weir_stdin(), piece + kept, most - kept, WEIR_FOREVER)) > 0) {
+        size_t whole = whole_characters(session, piece, kept + (size_t)size);
+        if (whole > 0 && session_send(session, piece, whole, false) < 0)
             return -1;
-    return size < 0 ? -1 : 0;
+        kept += (size_t)size - whole;
+        memmove(piece, piece + whole, kept);
+        unfinished = kept > 0 || !session->datagram;
+    }
+    if (size < 0)
+        return -1;
+    return unfinished ? session_send(session, piece, kept, true) : 0;
 }
 
 /*
@@ -74,7 +84,7 @@ static int send_input(struct session *session)
 {
     if (session_is_direct(session) && !session->settings->crlf)
         return send_directly(session);
-    char *piece = malloc(3 * CHUNK);
+    char *piece = malloc(CHUNK);
     if (!piece)
         return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, session->command, session->peer, NULL);
     int result = send_pieces(session, piece);

@@ -10,7 +10,7 @@ enum { LONGEST_LINE = 65536 };
 /* What was read of stdin and not yet sent. */
 struct typed {
     size_t length;
-    char data[LONGEST_LINE + 2];
+    char data[LONGEST_LINE + 1];
 };
 
 static void ask(const struct session *session)
@@ -43,12 +43,7 @@ static ssize_t read_line(struct session *session, struct typed *typed)
 
 static int send_line(struct session *session, struct typed *typed, size_t length)
 {
-    char *end = typed->data + length - 1, kept = typed->data[length];
-    bool adds_return = session->settings->crlf && (length < 2 || end[-1] != '\r');
-    if (adds_return)
-        memcpy(end, "\r\n", 2);
-    int result = session_send(session, typed->data, length + adds_return);
-    typed->data[length] = kept;
+    int result = session_send(session, typed->data, length, false);
     memmove(typed->data, typed->data + length, typed->length - length);
     typed->length -= length;
     return result;

@@ -136,6 +136,20 @@ static void much_text_with_little_room(void **state)
         assert_memory_equal(text + at, "\\xc2\\x85", 8);
 }
 
+static void what_is_plain_is_decoded_and_nothing_else(void **state)
+{
+    (void)state;
+    struct shown shown;
+    char text[SHOWN_ROOM];
+    size_t used;
+    assert_int_equal(shown_begin(&shown, "latin-1", WEIR_TEXT_REPLACE), 0);
+    shown.plain = true;
+    assert_int_equal(shown_add(&shown, "\x1b\xfc\r\n\r", 5, &used, text, sizeof text), 6);
+    assert_memory_equal(text, "\x1b\xc3\xbc\r\n\r", 6);
+    assert_int_equal(shown_end(&shown, text, sizeof text), 0);
+    shown_free(&shown);
+}
+
 static void what_was_kept_is_gone_after_the_end(void **state)
 {
     (void)state;
@@ -191,6 +205,7 @@ int main(void)
         cmocka_unit_test(other_encodings_are_decoded),
         cmocka_unit_test(the_newline_must_be_a_byte),
         cmocka_unit_test(much_text_with_little_room),
+        cmocka_unit_test(what_is_plain_is_decoded_and_nothing_else),
         cmocka_unit_test(what_was_kept_is_gone_after_the_end),
         cmocka_unit_test(strict_ends_at_what_is_no_text),
     };

@@ -14,7 +14,11 @@ static int sender_begin(struct sender *sender, struct merger *merger)
     *sender = (struct sender){.merger = merger, .pause_ends = WEIR_FOREVER};
     sender->name = atomic_fetch_add(&merger->shared->last_name, 1) + 1;
     const struct merger_options *options = &merger->options;
-    return options->encoding ? shown_begin(&sender->shown, options->encoding, options->errors) : 0;
+    if (!options->encoding)
+        return 0;
+    int result = shown_begin(&sender->shown, options->encoding, options->errors);
+    sender->shown.plain = options->plain;
+    return result;
 }
 
 static void sender_end(struct sender *sender)

@@ -188,10 +188,12 @@ static size_t lines_of(const char *text, size_t length)
     return end ? (size_t)(end + 1 - text) : length;
 }
 
-/* The end of a sender's text, his last line ended: put behind `length` bytes. Returns the new length. */
+/* The end of a sender's text, his last line ended unless it is plain: put behind `length` bytes. Returns the new length. */
 static size_t add_end(struct sender *sender, char *text, size_t length)
 {
     length += shown_end(&sender->shown, text + length, SHOWN_ROOM);
+    if (sender->shown.plain)
+        return length;
     if (length > 0 ? text[length - 1] != '\n' : sender->within_line)
         text[length++] = '\n';
     return length;
@@ -303,7 +305,7 @@ static void write_left(struct merger *merger)
         }
         free(left);
     }
-    if (takes && merger->options.encoding)
+    if (takes && merger->options.encoding && !merger->options.plain)
         make_room(merger, 0);
 }
 

@@ -87,6 +87,10 @@ static size_t plain(const char *text, size_t length)
 
 static void put_text(struct shown *shown, const char *text, size_t length, struct output *output)
 {
+    if (shown->plain) {
+        put(output, text, length);
+        return;
+    }
     for (size_t at = 0; at < length;) {
         size_t run = plain(text + at, length - at);
         if (run) {

@@ -3,7 +3,8 @@
  *
  * Bytes that are no text become U+FFFD, of UTF-8 one for each maximal part of a character, or what else is to become
  * of them. Tabs and newlines stay, a CR before a newline goes; other control characters, and what else weir_escape
- * takes for unsafe, become \xHH a byte, so that nobody can steer a terminal. A backslash stays what it is.
+ * takes for unsafe, become \xHH a byte, so that nobody can steer a terminal. A backslash stays what it is. Where the
+ * text goes on to a program rather than to people it may be `plain`: nothing but decoded.
  */
 #ifndef SERVICES_PRINT_SHOWN_H
 #define SERVICES_PRINT_SHOWN_H
@@ -13,6 +14,7 @@
 /* What is kept between two pieces. */
 struct shown {
     weir_decoder *decoder;
+    bool plain;    /* whoever began it may set that */
     bool carriage; /* a CR was the last character */
     bool begun;    /* the last byte ended no line */
     bool refused;  /* bytes were no text, and strict: weir_error says which; nothing more is shown */
