@@ -77,12 +77,23 @@ static bool take_first(struct attempt *attempt, char *message, size_t length)
     return rest < length;
 }
 
+/*
+ * A name, or both. Whoever sends no newlines is not asked again behind an answer: it would take the question for a part of
+ * that. As weir_prompt.
+ */
+static int listen_to_first(struct visit *visit, char **message, size_t *length)
+{
+    if (visit->conversation.newline == WEIR_NEWLINE_NONE)
+        return weir_read_message(&visit->conversation, message, length);
+    return weir_prompt(&visit->conversation, "user: ", message, length);
+}
+
 /* Asks, if the client says nothing by itself. 1 with an attempt; 0 at the client's end; -1 with an error. */
 static int listen_to(struct visit *visit)
 {
     char *message;
     size_t length;
-    int result = weir_prompt(&visit->conversation, "user: ", &message, &length);
+    int result = listen_to_first(visit, &message, &length);
     if (result <= 0)
         return result;
     /* Not earlier, so that a client that says nothing costs nothing. */
