@@ -182,14 +182,18 @@ static void take_in_all(struct weir__inlet *inlet, int count)
 
 bool weir__batch_receive(struct weir__inlet *inlet)
 {
+    bool rested = false;
     inlet->next = 0;
     while (!too_late(inlet)) {
-        bool known_empty = !weir__watch_maybe_ready(&inlet->watch, WEIR__READABLE) && !inlet->stopping;
-        int count = known_empty && !gather(inlet) ? 0 : receive_some(inlet);
+        bool known_empty = !rested && !weir__watch_maybe_ready(&inlet->watch, WEIR__READABLE) && !inlet->stopping;
+        int count = known_empty ? 0 : receive_some(inlet);
         if (count > 0) {
             take_in_all(inlet, count);
             return true;
         }
+        rested = count == 0 && gather(inlet);
+        if (rested)
+            continue;
         bool again = count == 0 ? wait_for_more(inlet) : errno == EINTR || trouble(inlet, errno);
         if (!again)
             return false;
