@@ -5,6 +5,7 @@ static const weir_service *const built_in[] = {
     &echo_service,
     &exec_service,
     &greet_service,
+    &log_service,
     &login_service,
     &menu_service,
     &print_service,
