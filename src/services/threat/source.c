@@ -21,8 +21,9 @@ enum { REASON = 300 };
 struct round {
     struct threat_source *source;
     weir_channel *ended; /* closed when it is over */
-    bool over;
-    int users; /* who runs it, and who waits for it; the last one frees it */
+    bool over;           /* it ended, */
+    bool told;           /* with a result, a good one or a failure */
+    int users;           /* who runs it, and who waits for it; the last one frees it */
 };
 
 struct threat_source {
@@ -118,18 +119,21 @@ static struct round *join_round(struct threat_source *source, bool *mine)
     return source->round;
 }
 
-/* It is over, with or without a result; who waits is told, and who asks next may begin another. With the lock held. */
-static void end_round(struct round *round)
+/* It is over; who waits is told, and who asks next may begin another. With the lock held. */
+static void end_round(struct round *round, bool told)
 {
     round->over = true;
+    round->told = told;
     round->source->round = NULL;
     weir_channel_close(round->ended);
 }
 
-static void leave_round(struct round *round)
+/* Whether there was a result. */
+static bool leave_round(struct round *round)
 {
     struct threat_source *source = round->source;
     pthread_mutex_lock(&source->lock);
+    bool told = round->told;
     if (--round->users == 0) {
         weir_channel_free(round->ended);
         free(round);
@@ -137,6 +141,7 @@ static void leave_round(struct round *round)
         pthread_cond_broadcast(&source->idle);
     }
     pthread_mutex_unlock(&source->lock);
+    return told;
 }
 
 /* On the pool. */
@@ -151,7 +156,7 @@ static int fetch_round(void *arg)
         note_alerts(source, &alerts);
     else
         note_failure(source);
-    end_round(round);
+    end_round(round, true);
     pthread_mutex_unlock(&source->lock);
     if (result < 0)
         threat_alerts_free(&alerts);
@@ -165,12 +170,12 @@ static void abandon_round(void *arg)
     struct threat_source *source = round->source;
     pthread_mutex_lock(&source->lock);
     if (!round->over)
-        end_round(round);
+        end_round(round, false);
     pthread_mutex_unlock(&source->lock);
     leave_round(round);
 }
 
-/* 0: it is over. -1 with ETIMEDOUT, ECANCELED: it goes on alone. */
+/* 1: it is over, with a result; 0: without one. -1 with ETIMEDOUT, ECANCELED: it goes on alone. */
 static int run_round(struct round *round, int64_t deadline)
 {
     struct threat_source *source = round->source;
@@ -179,11 +184,10 @@ static int run_round(struct round *round, int64_t deadline)
             return -1;
         pthread_mutex_lock(&source->lock);
         note_failure(source);
-        end_round(round);
+        end_round(round, true);
         pthread_mutex_unlock(&source->lock);
     }
-    leave_round(round);
-    return 0;
+    return leave_round(round) ? 1 : 0;
 }
 
 /* The same of somebody else's. */
@@ -192,9 +196,9 @@ static int await_round(struct round *round, int64_t deadline)
     char nothing;
     weir_channel_receive(round->ended, &nothing, deadline);
     int number = errno;
-    leave_round(round);
+    bool told = leave_round(round);
     errno = number;
-    return number == EPIPE ? 0 : -1;
+    return number != EPIPE ? -1 : told ? 1 : 0;
 }
 
 /* --- answers --- */
@@ -229,12 +233,13 @@ static char *age_text(int64_t age, char *text, size_t size)
     return text;
 }
 
-/* With the lock held. Without a reason what is known is as good as new. */
-static int tell(const struct threat_source *source, const char *reason, char text[THREAT_ANSWER])
+/* What is known. With `why_old`, or where the last fetch has failed, that is not as good as new. With the lock held. */
+static int tell_known(const struct threat_source *source, const char *why_old, char text[THREAT_ANSWER])
 {
     char age[40];
+    const char *reason = why_old ? why_old : source->failed ? source->reason : NULL;
     if (!source->known) {
-        snprintf(text, THREAT_ANSWER, "unknown: %s", reason);
+        snprintf(text, THREAT_ANSWER, "unknown: %s", reason ? reason : "");
         return THREAT_UNKNOWN;
     }
     enum threat_level level = threat_alerts_level(&source->alerts, weir_wall_clock() / WEIR_S(1));
@@ -249,7 +254,15 @@ static int tell(const struct threat_source *source, const char *reason, char tex
     return (int)level;
 }
 
-/* Tells what is known, or joins the round that is to be waited for first, which it returns. */
+static int tell(struct threat_source *source, const char *why_old, char text[THREAT_ANSWER])
+{
+    pthread_mutex_lock(&source->lock);
+    int level = tell_known(source, why_old, text);
+    pthread_mutex_unlock(&source->lock);
+    return level;
+}
+
+/* Tells what is known, or else joins the round that is to be waited for, and returns it. */
 static struct round *tell_or_join(struct threat_source *source, char text[THREAT_ANSWER], int *level, bool *mine)
 {
     struct round *round = NULL;
@@ -257,29 +270,24 @@ static struct round *tell_or_join(struct threat_source *source, char text[THREAT
     if (!is_settled(source) && !(round = join_round(source, mine)))
         note_failure(source);
     if (!round)
-        *level = tell(source, is_fresh(source) ? NULL : source->reason, text);
+        *level = tell_known(source, NULL, text);
     pthread_mutex_unlock(&source->lock);
     return round;
-}
-
-static int tell_slow(struct threat_source *source, char text[THREAT_ANSWER])
-{
-    pthread_mutex_lock(&source->lock);
-    int level = tell(source, is_fresh(source) ? NULL : "the feed has not answered yet", text);
-    pthread_mutex_unlock(&source->lock);
-    return level;
 }
 
 int threat_source_ask(struct threat_source *source, char text[THREAT_ANSWER])
 {
     int64_t deadline = weir_deadline(source->options.patience);
-    for (;;) {
+    int told = 0;
+    while (told == 0) {
         bool mine = false;
         int level = THREAT_UNKNOWN;
         struct round *round = tell_or_join(source, text, &level, &mine);
         if (!round)
             return level;
-        if ((mine ? run_round(round, deadline) : await_round(round, deadline)) < 0)
-            return errno == ETIMEDOUT ? tell_slow(source, text) : -1;
+        told = mine ? run_round(round, deadline) : await_round(round, deadline);
     }
+    if (told > 0)
+        return tell(source, NULL, text);
+    return errno == ETIMEDOUT ? tell(source, "the feed has not answered yet", text) : -1;
 }
