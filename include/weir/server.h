@@ -144,6 +144,8 @@ typedef struct weir_run_options {
     void (*ready)(void *arg);  /* called once when everything listens; `arg` */
     void (*reload)(void *arg); /* at SIGHUP; NULL: SIGHUP is left alone */
     void *arg;
+    /* At the signal that ends it, when its clients are about to have the drain_timeout; in each process. */
+    void (*stopping)(void *arg);
     /* At SIGUSR1, after the counters, for more of the caller's; in the parent where there are several processes. */
     void (*counted)(void *arg);
 } weir_run_options;

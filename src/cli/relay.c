@@ -125,6 +125,13 @@ static int add(weir_server *server, struct relay_settings *settings)
     return relay->sessions ? weir_server_add_datagrams(server, settings->from.text, relay_datagram, relay) : -1;
 }
 
+static void stopping(void *arg)
+{
+    struct relay *relay = arg;
+    if (relay->sessions)
+        relay_sessions_stop(relay);
+}
+
 /* What the counters of the server do not tell: one line, of those that are not zero. */
 static void log_counters(void *arg)
 {
@@ -156,6 +163,7 @@ static int serve(struct relay_settings *settings)
     int result = server ? add(server, settings) : -1;
     weir_run_options run = serving_run_options(&settings->run, &options);
     run.counted = log_counters;
+    run.stopping = stopping;
     run.arg = &settings->relay;
     if (result == 0)
         result = weir_run_servers(&server, 1, &run);
@@ -227,7 +235,8 @@ const struct command relay_command = {
         "FROM is an endpoint as of weir serve, TO as of weir connect: both of streams (tcp, unix) or both of datagrams "
         "(udp, unix:PATH?type=datagram). Clients of datagrams are told apart by their addresses: each has a session, "
         "with a socket of its own to TO, until nothing has come either way for --session-timeout.\n\n"
-        "It serves until SIGTERM or SIGINT: then clients may finish. The limits of servers hold for both sides of a "
+        "It serves until SIGTERM or SIGINT: then clients may finish, and a session of datagrams ends once it has heard "
+        "nothing for two seconds. The limits of servers hold for both sides of a "
         "client's connection; a client takes two descriptors, so --max-connections is 45 % of their limit unless told "
         "otherwise. Answers to datagrams are limited by --replies-per-second for clients beyond loopback. SIGUSR1 "
         "prints counters.",

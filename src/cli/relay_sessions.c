@@ -14,6 +14,9 @@
 
 enum { AT_ONCE = 4 };
 
+/* How long the other end may be silent once the relay is to end, before it is thought to have answered all. */
+#define LAST_ANSWERS WEIR_S(2)
+
 /*
  * For answers on their way, a thread's: nothing parks between receiving and sending them. Not thread-local themselves, since
  * those are part of every thread's stack, which has to be larger for that than a client's thread has it.
@@ -130,7 +133,23 @@ static void answer(struct relay *relay, const weir_datagram *datagram, const wei
 static int64_t end_of(const struct relay *relay, const struct relay_session *session, int64_t heard)
 {
     int64_t active = atomic_load(&session->active), last = active > heard ? active : heard;
-    return relay->session_timeout == WEIR_FOREVER ? WEIR_FOREVER : last + relay->session_timeout;
+    int64_t timeout = relay->session_timeout;
+    if (atomic_load(&relay->stopping) && timeout > LAST_ANSWERS)
+        timeout = LAST_ANSWERS;
+    return timeout == WEIR_FOREVER ? WEIR_FOREVER : last + timeout;
+}
+
+/* Sets when waiting for answers ends. Whoever stops the relay meanwhile is not overlooked. */
+static int64_t set_end(const struct relay *relay, const struct relay_session *session, int64_t heard)
+{
+    bool stops;
+    int64_t end;
+    do {
+        stops = atomic_load(&relay->stopping);
+        end = end_of(relay, session, heard);
+        weir_set_deadline(session->conn, WEIR_READ, end);
+    } while (stops != atomic_load(&relay->stopping));
+    return end;
 }
 
 /* Whether a wait that failed is no end: it was woken to send, the client has sent since, or a refusal came by ICMP. */
@@ -159,8 +178,7 @@ static int wait_for_either(weir_conn *conn, int64_t deadline)
 static int answer_some(struct relay *relay, struct relay_session *session, const weir_datagram *datagram,
                        int64_t *heard)
 {
-    int64_t end = end_of(relay, session, *heard);
-    weir_set_deadline(session->conn, WEIR_READ, end);
+    int64_t end = set_end(relay, session, *heard);
     if (!send_waiting(relay, session)) {
         int readable = wait_for_either(session->conn, end);
         if (readable <= 0)
@@ -194,8 +212,9 @@ static void live(struct relay *relay, struct relay_session *session, const weir_
     char text[WEIR_ADDRESS_TEXT];
     atomic_fetch_add(&relay->counters->sessions, 1);
     atomic_fetch_add(&relay->counters->open, 1);
-    session->conn = relay_connect(relay, weir_address_text(&datagram->peer, text, sizeof text));
-    if (session->conn) {
+    weir_conn *conn = relay_connect(relay, weir_address_text(&datagram->peer, text, sizeof text));
+    relay_session_connected(relay, session, conn);
+    if (conn) {
         tell(relay, session, "a session begins");
         int64_t heard = weir_now();
         while (answer_some(relay, session, datagram, &heard) == 0 || goes_on(relay, session, heard))

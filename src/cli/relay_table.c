@@ -184,6 +184,25 @@ void relay_session_give(struct relay *relay, struct relay_session *session, bool
     free(session);
 }
 
+void relay_session_connected(struct relay *relay, struct relay_session *session, weir_conn *conn)
+{
+    pthread_mutex_lock(&relay->sessions->lock);
+    session->conn = conn;
+    pthread_mutex_unlock(&relay->sessions->lock);
+}
+
+/* Wakes all handlers, which look how long they are still to wait. */
+void relay_sessions_stop(struct relay *relay)
+{
+    atomic_store(&relay->stopping, true);
+    pthread_mutex_lock(&relay->sessions->lock);
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (struct relay_session *session = relay->sessions->buckets[i]; session; session = session->next)
+            if (session->conn)
+                weir_set_deadline(session->conn, WEIR_READ, WEIR_NOW);
+    pthread_mutex_unlock(&relay->sessions->lock);
+}
+
 /* --- what waits --- */
 
 static struct waiting *copy_of(const weir_datagram *datagram)

@@ -11,7 +11,7 @@ struct waiting {
     char data[];
 };
 
-/* All but `conn` and `active` under the lock of the table; `conn` is set once, before `direct`. */
+/* All but `active` under the lock of the table; `conn` is set once, before `direct`, and may then be read without. */
 struct relay_session {
     struct relay_session *next; /* of its bucket */
     size_t users;
@@ -32,6 +32,9 @@ struct relay_session *relay_session_take(struct relay *relay, const weir_address
 
 /* The caller does not know it any more. Where `end` it is over: the client's next datagram begins another. */
 void relay_session_give(struct relay *relay, struct relay_session *session, bool end);
+
+/* Gives it its connection, or none. */
+void relay_session_connected(struct relay *relay, struct relay_session *session, weir_conn *conn);
 
 /* Whether datagrams are sent by whoever has them. */
 bool relay_session_is_direct(struct relay *relay, const struct relay_session *session);

@@ -31,6 +31,7 @@ struct relay {
     int64_t most_per_address;     /* of those, of one machine beyond loopback; negative: as many as it likes */
     struct relay_counters *counters;
     struct relay_sessions *sessions; /* relay_sessions_new's; NULL for streams */
+    atomic_bool stopping;            /* nothing comes from clients any more */
     _Atomic int64_t next_line;       /* when the next complaint may be written */
     _Atomic uint64_t more_lines;     /* those that were not */
 };
@@ -38,6 +39,12 @@ struct relay {
 /* The handlers of the server; `arg` is the relay. */
 void relay_stream(weir_conn *client, void *arg);
 void relay_datagram(const weir_datagram *datagram, void *arg);
+
+/*
+ * The server is to end: sessions wait no longer than a moment for an answer, since there will be no further question. In any
+ * thread.
+ */
+void relay_sessions_stop(struct relay *relay);
 
 /* The table of sessions. NULL with ENOMEM. Freed when the server has ended. */
 struct relay_sessions *relay_sessions_new(void);

@@ -63,6 +63,8 @@ static void stop(struct watch_over *over, int signal)
         weir__notify("STOPPING=1");
     for (size_t i = 0; i < over->run->count; i++)
         weir_server_stop(over->run->servers[i], weir__drain_deadline(over->run, over->run->servers[i]));
+    if (over->run->options.stopping)
+        over->run->options.stopping(over->run->options.arg);
 }
 
 /* Whoever does not hear signals cannot be stopped: so it is tried again, until the servers have stopped. */

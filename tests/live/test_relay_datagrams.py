@@ -145,6 +145,21 @@ def test_a_silent_session_ends_and_a_new_one_begins(relay, other):
     assert len(re.findall("a session begins", middle.text)) == 2
 
 
+@pytest.mark.parametrize("model, processes", [("fiber", "2"), ("thread", "1")])
+def test_at_its_end_it_does_not_wait_until_silent_sessions_are_over(other, model, processes):
+    end = other()
+    middle = Server("relay", "udp://127.0.0.1:0", end.endpoint, "--model", model, "--processes", processes,
+                    "--session-timeout", "1h", "--drain-timeout", "1h")
+    try:
+        with contextlib.ExitStack() as stack:
+            for number in range(10):
+                client = stack.enter_context(client_of(middle.endpoint()))
+                assert ask(client, b"%d" % number) == b"%d" % number
+            middle.stop()
+    finally:
+        middle.kill()
+
+
 def test_no_more_sessions_than_allowed(relay, other):
     end = other()
     middle = relay("udp://127.0.0.1:0", end.endpoint, "--max-sessions", "2")
