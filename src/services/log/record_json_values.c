@@ -73,20 +73,26 @@ void put_structured(struct output *output, weir_part structured)
 
 enum { DEPTH_MOST = 32 }; /* a value may be in itself */
 
+static void put_integer(struct output *output, int64_t number)
+{
+    char text[WEIR_INT_TEXT];
+    put_string(output, weir_int_text(number, text, sizeof text));
+}
+
+/* Whole ones, as Python's milliseconds, are spared the search for the shortest text. */
 static void put_real(struct output *output, double real)
 {
     char text[WEIR_FLOAT_TEXT];
+    if (real >= 1 && real < 1e15 && real == floor(real)) {
+        put_integer(output, (int64_t)real);
+        put_string(output, ".0");
+        return;
+    }
     weir_float_text(real, text, sizeof text);
     if (isfinite(real))
         put_string(output, text);
     else /* JSON has no such numbers */
         put_quoted(output, text, strlen(text));
-}
-
-static void put_integer(struct output *output, int64_t number)
-{
-    char text[WEIR_INT_TEXT];
-    put_string(output, weir_int_text(number, text, sizeof text));
 }
 
 /* What has no others in it. */

@@ -104,11 +104,36 @@ static void put_wide(struct output *output, const unsigned char *bytes, size_t l
     }
 }
 
+static bool is_plain(unsigned char byte)
+{
+    return byte >= ' ' && byte <= '~' && byte != '\\' && byte != '"';
+}
+
+/* The top bit of each byte of eight that is `byte`, and perhaps of others above such a one. */
+static uint64_t equal(uint64_t eight, unsigned char byte)
+{
+    const uint64_t ones = 0x0101010101010101;
+    uint64_t difference = eight ^ (ones * byte);
+    return (difference - ones) & ~difference;
+}
+
+/* Whether all of eight bytes are plain, at once. */
+static bool are_plain(const unsigned char *bytes)
+{
+    const uint64_t ones = 0x0101010101010101, tops = ones * 0x80;
+    uint64_t eight;
+    memcpy(&eight, bytes, sizeof eight);
+    uint64_t low = eight - ones * ' '; /* with its top bit, as bytes beyond ASCII have it */
+    return ((eight | low | equal(eight, 0x7f) | equal(eight, '\\') | equal(eight, '"')) & tops) == 0;
+}
+
 /* How many bytes, from the first on, are ASCII that stays as it is in a line and in JSON. */
 static size_t plain_span(const unsigned char *bytes, size_t length)
 {
     size_t count = 0;
-    while (count < length && bytes[count] >= ' ' && bytes[count] <= '~' && bytes[count] != '\\' && bytes[count] != '"')
+    while (length - count >= sizeof(uint64_t) && are_plain(bytes + count))
+        count += sizeof(uint64_t);
+    while (count < length && is_plain(bytes[count]))
         count++;
     return count;
 }

@@ -1,8 +1,6 @@
 /* The values of a pickle, the stack they are made on and the memo; see record_values.h. */
 #include "record_values.h"
 
-#include <string.h>
-
 void values_begin(struct values *values)
 {
     values->count = NOWHERE + 1;
@@ -146,17 +144,4 @@ bool values_recall(struct values *values, uint64_t place)
     *again = *from;
     again->next = NOWHERE;
     return true;
-}
-
-const struct value *values_find(const struct values *values, const char *key)
-{
-    const struct value *found = NULL;
-    size_t length = strlen(key);
-    for (value_place at = values->value[values->root].first; at != NOWHERE;) {
-        const struct value *name = &values->value[at], *value = &values->value[name->next];
-        if (name->kind == VALUE_TEXT && name->text.length == length && memcmp(name->text.text, key, length) == 0)
-            found = value;
-        at = value->next;
-    }
-    return found;
 }

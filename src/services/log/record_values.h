@@ -53,9 +53,6 @@ struct values {
  */
 bool values_read(struct values *values, const char *pickle, size_t length);
 
-/* The value of a key of the root, which is a dictionary; the last one, as in Python. NULL: there is none. */
-const struct value *values_find(const struct values *values, const char *key);
-
 /* --- how they are made; false or NULL: it cannot be done, or there are too many --- */
 
 void values_begin(struct values *values);
