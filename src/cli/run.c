@@ -52,6 +52,15 @@ static void print_lines_to_try(void *arg)
     }
 }
 
+static void close_service(struct serving *serving)
+{
+    weir_option_set set = serving_set(serving);
+    weir_arguments none = {0};
+    serving_close(serving);
+    weir_options_free(&set, 1, &none);
+    serving_free(serving);
+}
+
 /* Has one service serve on its default endpoints. 0, or -1 with an error. */
 static int open_service(struct run *run, const weir_service *service)
 {
@@ -59,16 +68,15 @@ static int open_service(struct run *run, const weir_service *service)
     if (serving_prepare(serving, service) < 0)
         return -1;
     weir_option_set set = serving_set(serving);
-    weir_arguments none = {0};
-    if (weir_options_parse(&set, 1, 0, NULL, &none) == 0 && serving_open(serving, &run->server) == 0 &&
-        serving_add(serving, NULL, 0) == 0) {
-        weir_options_free(&set, 1, &none);
+    weir_arguments none;
+    bool opened = weir_options_parse(&set, 1, 0, NULL, &none) == 0 && serving_open(serving, &run->server) == 0 &&
+                  serving_add(serving, NULL, 0) == 0;
+    free(none.items);
+    if (opened)
         run->count++;
-        return 0;
-    }
-    weir_options_free(&set, 1, &none);
-    serving_close(serving);
-    return -1;
+    else
+        close_service(serving);
+    return opened ? 0 : -1;
 }
 
 static int open_services(struct run *run)
@@ -105,7 +113,7 @@ static int run_services(struct run *run)
 static void free_run(struct run *run)
 {
     for (size_t i = 0; i < run->count; i++)
-        serving_close(&run->servings[i]);
+        close_service(&run->servings[i]);
     free(run->servings);
 }
 

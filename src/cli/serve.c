@@ -125,6 +125,7 @@ static int run(const struct command *command, int argc, char *const *argv)
                      : serve_parsed(command, &serving, &line, &run, &server);
     serving_close(&serving);
     command_line_free(&line);
+    serving_free(&serving);
     return status;
 }
 

@@ -94,6 +94,10 @@ void serving_close(struct serving *serving)
     weir_server_free(serving->server);
     if (serving->started && serving->service->stop)
         serving->service->stop(serving->arg);
+}
+
+void serving_free(struct serving *serving)
+{
     free(serving->settings);
 }
 

@@ -22,7 +22,7 @@ struct serving {
     weir_server *server;
 };
 
-/* Makes room for the settings of a service. 0, or -1 with ENOMEM. serving_close is due when it returned 0. */
+/* Makes room for the settings of a service. 0, or -1 with ENOMEM. serving_close and serving_free are due when it returned 0. */
 int serving_prepare(struct serving *serving, const weir_service *service);
 
 /* Its settings as an option set; without rows for a service that has no options. */
@@ -40,8 +40,11 @@ int serving_open(struct serving *serving, const weir_server_options *options);
 /* Adds `count` endpoints, or the service's own where that is 0. 0, or -1 with an error. */
 int serving_add(struct serving *serving, const char *const *endpoints, size_t count);
 
-/* Stops the server and waits for it, stops the service, frees both and the settings. */
+/* Stops the server and waits for it, stops the service, frees both. */
 void serving_close(struct serving *serving);
+
+/* Frees the settings, whose lists were freed before (weir_options_free), and not before the service was stopped. */
+void serving_free(struct serving *serving);
 
 /* Has logs written as the settings say. */
 void serving_log(const struct run_settings *settings);
