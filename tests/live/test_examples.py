@@ -347,7 +347,23 @@ def check_exec(play, line, _, endpoints):
         assert there == here or re.sub(rb"\d", b"0", there) == re.sub(rb"\d", b"0", here)
 
 
-CHECKS = {"echo": check_echo, "exec": check_exec, "print": check_print}
+def check_greet(play, line, _, endpoints):
+    greeting = line.options.get("--reply", "hi {}").replace("{}", "anna")
+    for endpoint in endpoints:
+        assert play.ask(endpoint, b"anna\n") == f"{greeting}\n".encode()
+
+
+def check_menu(play, line, _, endpoints):
+    own = re.findall(r"--reply '(\w+)=([^']*)'", line.text)
+    assert len(own) == line.text.count("--reply")
+    for endpoint in endpoints:
+        asked = "".join(f"{option}\n" for option, _ in own)
+        said = play.ask(endpoint, f"{asked}R\nE\n".encode()).decode().splitlines()
+        assert said[:len(own)] == [text for _, text in own]
+        assert int(said[-2]) in range(1, 11) and said[-1] == "goodbye"
+
+
+CHECKS = {"echo": check_echo, "exec": check_exec, "greet": check_greet, "menu": check_menu, "print": check_print}
 RUNNERS = {
     "ask": run_ask,
     "bench": run_bench,
