@@ -26,7 +26,7 @@ READY_SECONDS = 10
 PATIENCE = 60
 
 RSYSLOG = """
-module(load="imudp" timeRequery="8" batchSize="32")
+module(load="imudp")
 input(type="imudp" address="127.0.0.1" port="{port}" rcvbufSize="16m")
 action(type="omfile" file="{output}" template="RSYSLOG_TraditionalFileFormat")
 """

@@ -50,7 +50,8 @@ typedef struct weir_server_options {
     weir_listen_options listen; /* backlog, socket options (its size is not read) */
     /*
      * Datagrams: when no more are there, each worker rests for this long and hears of nothing, so that those which come
-     * meanwhile are taken together; one that comes after a silence is taken at once. Default 0: no rest.
+     * meanwhile are taken together; one that comes after a silence is taken at once. Less where the receive buffer is
+     * small. Default 0: no rest.
      */
     int64_t gather_time;
     bool receive_packed; /* udp: let the kernel coalesce (UDP_GRO) where it can */

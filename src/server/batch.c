@@ -9,7 +9,7 @@
 #include "net/batch.h"
 #include "server/inlet.h"
 
-enum { FREE_PARCELS = 64 };
+enum { FREE_PARCELS = 64, FASTEST = 400 * 1000 * 1000 };
 
 #ifndef UDP_GRO
 #define UDP_GRO 104
@@ -154,6 +154,18 @@ static int receive_some(struct weir__inlet *inlet)
     return count < 0 && errno == EAGAIN ? 0 : count;
 }
 
+/* Where the receive buffer is small, it would be full at 400 MB a second, as the kernel counts, before a long rest is over. */
+void weir__batch_set_rest(struct weir__inlet *inlet)
+{
+    int buffer = 0;
+    socklen_t length = sizeof buffer;
+    int64_t wanted = inlet->worker->server->options.gather_time;
+    if (wanted <= 0 || weir__system()->getsockopt(inlet->watch.fd, SOL_SOCKET, SO_RCVBUF, &buffer, &length) < 0)
+        return;
+    int64_t most = buffer * WEIR_S(1) / FASTEST;
+    inlet->rest = wanted < most ? wanted : most;
+}
+
 /*
  * While they keep coming one by one, being woken by each would cost more than all else that is done with it. So the thread
  * rests, in which the kernel need wake nobody. True: it has, and something may have come.
@@ -161,13 +173,12 @@ static int receive_some(struct weir__inlet *inlet)
 static bool gather(struct weir__inlet *inlet)
 {
     struct pollfd nothing = {.fd = -1};
-    int64_t time = inlet->worker->server->options.gather_time;
-    if (!inlet->gathers || time <= 0 || inlet->stopping)
+    if (!inlet->gathers || inlet->rest <= 0 || inlet->stopping)
         return false;
     inlet->gathers = false;
     if (weir__threadless())
-        return weir_sleep(time) == 0;
-    weir__system()->poll(&nothing, 0, time);
+        return weir_sleep(inlet->rest) == 0;
+    weir__system()->poll(&nothing, 0, inlet->rest);
     return true;
 }
 

@@ -137,6 +137,7 @@ struct weir__inlet *weir__inlet_new(struct weir__worker *worker, struct weir__pl
     weir__watch_init(&inlet->watch, fd);
     inlet->watch.released = released;
     inlet->destinations = weir__destination_ask(fd, &place->address);
+    weir__batch_set_rest(inlet);
     if (worker->server->options.receive_packed && place->address.any.sa_family != AF_UNIX)
         weir__batch_ask_packed(inlet);
     return inlet;

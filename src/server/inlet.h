@@ -52,6 +52,7 @@ struct weir__inlet {
     struct weir__list readers;   /* all */
     size_t reader_count;
     bool gathers;      /* some have come since it last rested: it does so before it waits */
+    int64_t rest;      /* for how long */
     bool packed;       /* datagrams may come coalesced */
     bool destinations; /* they may be for several addresses, and the kernel tells for which */
     bool stopping, cut, closing, closed;
@@ -101,6 +102,9 @@ void weir__batch_detach(struct weir__inlet *inlet);
 
 /* Gives back a parcel that was detached. */
 void weir__parcel_free(struct weir__inlet *inlet, struct weir__parcel *parcel);
+
+/* Decides how long it rests at most: the server's gather_time, or less. */
+void weir__batch_set_rest(struct weir__inlet *inlet);
 
 /* Asks the kernel to coalesce datagrams (UDP_GRO). Nothing is lost where it cannot. */
 void weir__batch_ask_packed(struct weir__inlet *inlet);

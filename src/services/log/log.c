@@ -8,8 +8,8 @@
 
 enum { RECEIVE_BUFFER = 16 << 20, FILES_KEPT = 5 };
 
-/* How long a worker lets datagrams gather: even the receive buffer that nobody is refused holds them for longer. */
-#define GATHER_TIME WEIR_US(500)
+/* How long a worker lets datagrams gather. */
+#define GATHER_TIME WEIR_MS(2)
 
 struct settings {
     const char *output;
