@@ -13,6 +13,7 @@ void cancels(void);                                                            /
 void duplex(void);                                                             /* duplex.c */
 void relay(void);                                                              /* relay.c */
 void lines(void);                                                              /* lines.c */
+void conversations(void);                                                      /* conversations.c */
 void channels(void);                                                           /* channels.c */
 void offload(void);                                                            /* offload.c */
 void unix_streams(void), pairs(void);                                          /* local.c */
