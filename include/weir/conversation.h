@@ -29,6 +29,7 @@ typedef struct weir_conversation {
     weir_newline newline;
 } weir_conversation;
 
+/* A conversation that begins, with what its members are at first. Does not park. */
 WEIR_API weir_conversation weir_conversation_begin(weir_conn *conn);
 
 /*
