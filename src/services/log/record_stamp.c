@@ -4,7 +4,7 @@
 
 #include "record_inside.h"
 
-enum { HOUR = 3600, DAY = 24 * HOUR };
+enum { HOUR = 3600, DAY = 24 * HOUR, EARLY_MOST = 7 * DAY };
 
 static bool is_leap(int64_t year)
 {
@@ -127,27 +127,16 @@ static bool in_year(int year, int month, int64_t day, int64_t clock, int64_t *se
     return true;
 }
 
-static int64_t distance(int64_t one, int64_t other)
-{
-    return one < other ? other - one : one - other;
-}
-
-/* A record of New Year's Eve may arrive in the new year, and one of a clock that is ahead in the old one. */
-static bool in_nearest_year(int month, int64_t day, int64_t clock, int64_t arrived, int64_t *nearest)
+/* A record may have come late, but early only as far as clocks and zones differ. */
+static bool in_last_year(int month, int64_t day, int64_t clock, int64_t arrived, int64_t *seconds)
 {
     struct tm now;
-    int64_t seconds;
-    bool found = false;
     if (!localtime_r(&arrived, &now))
         return false;
-    for (int year = now.tm_year - 1; year <= now.tm_year + 1; year++) {
-        if (!in_year(year, month, day, clock, &seconds))
-            continue;
-        if (!found || distance(seconds, arrived) < distance(*nearest, arrived))
-            *nearest = seconds;
-        found = true;
-    }
-    return found;
+    for (int year = now.tm_year + 1; year >= now.tm_year - 1; year--)
+        if (in_year(year, month, day, clock, seconds) && *seconds <= arrived + EARLY_MOST)
+            return true;
+    return false;
 }
 
 /* The same stamp within an hour means the same. */
@@ -169,14 +158,14 @@ bool read_stamp(struct record_writer *writer, struct rest *rest, int64_t arrived
 {
     const char *begin = rest->next;
     int month;
-    int64_t day, clock, seconds;
+    int64_t day, clock, seconds = 0;
     if (is_known(&writer->stamp, rest, arrived)) {
         *moment = (struct moment){writer->stamp.seconds, 0};
         rest->next += writer->stamp.length;
         return true;
     }
     if (!read_month(rest, &month) || !rest_skip(rest, ' ') || !read_day(rest, &day) || !rest_skip(rest, ' ') ||
-        !read_clock(rest, &clock) || !in_nearest_year(month, day, clock, arrived, &seconds))
+        !read_clock(rest, &clock) || !in_last_year(month, day, clock, arrived, &seconds))
         return false;
     *moment = (struct moment){seconds, 0};
     keep(&writer->stamp, begin, (size_t)(rest->next - begin), arrived, seconds);
