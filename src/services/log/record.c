@@ -63,7 +63,10 @@ static void take_path(struct sender *sender)
 {
     static const char scheme[] = "unix:";
     memcpy(sender->text, scheme, sizeof scheme);
-    weir_address_text(&sender->address, sender->text + sizeof scheme - 1, WEIR_ADDRESS_TEXT);
+    if (sender->address.length > 0)
+        weir_address_text(&sender->address, sender->text + sizeof scheme - 1, WEIR_ADDRESS_TEXT);
+    else /* of a socket without a name the kernel says nothing */
+        strcpy(sender->text + sizeof scheme - 1, "unnamed");
     strcpy(sender->host, sender->text);
 }
 

@@ -93,7 +93,7 @@ bool rest_number(struct rest *rest, int digits, int64_t *number);
  */
 bool read_moment(struct rest *rest, struct moment *moment);
 
-/* Reads "Nov 21 07:15:00", which is local time of the year that brings it nearest to `arrived`. False likewise. */
+/* Reads "Nov 21 07:15:00", which is local time of the last year that it can be of. False likewise. */
 bool read_stamp(struct record_writer *writer, struct rest *rest, int64_t arrived, struct moment *moment);
 
 /* Whether a moment can be shown: a year from 1 to 9999, whatever the zone. */
