@@ -68,7 +68,9 @@ typedef struct weir_command {
 
 /*
  * Reads messages and runs their commands until one ends it or the client ends its side. A message above the limit is
- * answered with one line that says so, and ends it. Parks. Returns 0, or -1 with the first error.
+ * answered with one line that says so, and ends it: our side of the connection is shut down then, and what still comes is
+ * read for a second, since closing before that could cost the client the answer. Parks. Returns 0; -1 with the first
+ * error, which is EMSGSIZE where the client was told of its limit.
  */
 WEIR_API int weir_converse(weir_conversation *conversation, const weir_command *commands, void *arg);
 

@@ -80,12 +80,13 @@ static void hear_last_words(weir_conn *conn)
     weir_release(conn);
 }
 
-/* Tells the client; the error is that of the message again. Returns -1. */
+/* Tells the client. The error is that of the message again, unless it could not be told. Returns -1. */
 static int refuse_long(weir_conversation *conversation)
 {
     char name[WEIR_ADDRESS_TEXT];
-    if (weir_answer_format(conversation, "a message may have at most %zu bytes", conversation->limit) == 0)
-        hear_last_words(conversation->conn);
+    if (weir_answer_format(conversation, "a message may have at most %zu bytes", conversation->limit) < 0)
+        return -1;
+    hear_last_words(conversation->conn);
     return weir_fail(WEIR_ERROR_LIMIT, EMSGSIZE, "read", weir__conn_name(conversation->conn, name, sizeof name),
                      "a message of more than %zu bytes", conversation->limit);
 }
