@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include "../services/shared_count.h"
 #include "relaying.h"
 #include "serving.h"
 
@@ -141,7 +142,7 @@ static void log_counters(void *arg)
         const char *name;
         uint64_t value;
     } all[] = {{"unreached", counters->unreached},      {"cut", counters->cut},
-               {"sessions", counters->sessions},        {"sessions_open", (uint64_t)counters->open},
+               {"sessions", counters->sessions},        {"sessions_open", (uint64_t)shared_count_sum(relay->open)},
                {"sessions_refused", counters->refused}, {"overrun", counters->overrun},
                {"undelivered", counters->undelivered}};
     char text[400] = "";
@@ -184,9 +185,11 @@ static int run_relay(struct relay_settings *settings)
         weir_fail(WEIR_ERROR_MEMORY, errno, "relay", "", NULL);
         return failed();
     }
+    relay->open = shared_count_new();
     relay->connect.size = sizeof relay->connect;
     relay->connect.family = settings->ipv4 ? AF_INET : settings->ipv6 ? AF_INET6 : 0;
-    int status = serve(settings);
+    int status = relay->open ? serve(settings) : failed();
+    shared_count_free(relay->open);
     munmap(relay->counters, sizeof *relay->counters);
     return status;
 }

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "../services/shared_count.h"
 #include "relay_table.h"
 
 enum { AT_ONCE = 4 };
@@ -211,7 +212,7 @@ static void live(struct relay *relay, struct relay_session *session, const weir_
 {
     char text[WEIR_ADDRESS_TEXT];
     atomic_fetch_add(&relay->counters->sessions, 1);
-    atomic_fetch_add(&relay->counters->open, 1);
+    shared_count_add(relay->open, 1);
     weir_conn *conn = relay_connect(relay, weir_address_text(&datagram->peer, text, sizeof text));
     relay_session_connected(relay, session, conn);
     if (conn) {
@@ -221,7 +222,7 @@ static void live(struct relay *relay, struct relay_session *session, const weir_
             continue;
         tell(relay, session, "its session has ended");
     }
-    atomic_fetch_sub(&relay->counters->open, 1);
+    shared_count_add(relay->open, -1);
 }
 
 static void refuse(struct relay *relay, const weir_address *peer)

@@ -10,13 +10,13 @@
 #include <weir/weir.h>
 
 struct relay_sessions;
+struct shared_count;
 
 /* What a relay has counted; in memory that several processes may share. */
 struct relay_counters {
     _Atomic uint64_t unreached;   /* clients whose connection to the other end failed */
     _Atomic uint64_t cut;         /* pairs that one of the two ends, or a limit, has cut */
     _Atomic uint64_t sessions;    /* of datagrams, that were begun */
-    _Atomic int64_t open;         /* of those, that have not ended */
     _Atomic uint64_t refused;     /* datagrams dropped since there were sessions enough */
     _Atomic uint64_t overrun;     /* datagrams dropped since those before them had not left yet */
     _Atomic uint64_t undelivered; /* datagrams that could not be sent, there or back */
@@ -30,6 +30,7 @@ struct relay {
     int64_t most_sessions;        /* at once */
     int64_t most_per_address;     /* of those, of one machine beyond loopback; negative: as many as it likes */
     struct relay_counters *counters;
+    struct shared_count *open;       /* sessions that have not ended */
     struct relay_sessions *sessions; /* relay_sessions_new's; NULL for streams */
     atomic_bool stopping;            /* nothing comes from clients any more */
     _Atomic int64_t next_line;       /* when the next complaint may be written */

@@ -1,5 +1,6 @@
 /* Datagrams: lost, doubled, cut short and out of order; each question is asked until its own answer has come, and no other. */
 #include "../../src/cli/relaying.h"
+#include "../../src/services/shared_count.h"
 #include "common.h"
 #include "scenarios.h"
 
@@ -208,15 +209,17 @@ static struct serving middle;
 static void relay_counted(const weir_counters *counters)
 {
     (void)counters;
-    WEIR_SIM_CHECK(relay_counters.open == 0);
+    WEIR_SIM_CHECK(shared_count_sum(relaying.open) == 0);
 }
 
 /* As the command does it: a table for each life of the server. */
 static int serve_relay(void *arg)
 {
     relaying.sessions = relay_sessions_new();
-    int result = relaying.sessions ? serve(arg) : -1;
+    relaying.open = shared_count_new();
+    int result = relaying.sessions && relaying.open ? serve(arg) : -1;
     relay_sessions_free(relaying.sessions);
+    shared_count_free(relaying.open);
     return result;
 }
 

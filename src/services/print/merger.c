@@ -63,7 +63,7 @@ static int emit_held(struct sender *sender, bool keep)
 static bool shows_at_once(const struct sender *sender)
 {
     const struct merger *merger = sender->merger;
-    return sender->has_turn || (merger->options.unfinished && atomic_load(&merger->shared->senders) == 1);
+    return sender->has_turn || (merger->options.unfinished && shared_count_sum(merger->senders) == 1);
 }
 
 static int take_part(struct sender *sender, const char *data, size_t size)
@@ -172,14 +172,14 @@ int merger_receive(struct merger *merger, weir_conn *conn, struct merger_told *t
 {
     struct sender sender;
     *told = (struct merger_told){0};
-    atomic_fetch_add(&merger->shared->senders, 1);
+    shared_count_add(merger->senders, 1);
     int result = sender_begin(&sender, merger);
     if (result == 0) {
         result = receive_all(&sender, conn, &told->bytes);
         result = result < 0 ? finish_failed(&sender) : finish(&sender);
     }
     sender_end(&sender);
-    atomic_fetch_sub(&merger->shared->senders, 1);
+    shared_count_add(merger->senders, -1);
     told->broken = sender.broken;
     return result;
 }

@@ -5,7 +5,7 @@
  * line, and who reads our output slowly slows the senders down. Whose unfinished line ends the output keeps the turn until the
  * line has ended, or he has been silent within it for the pause; then the others go on, on a line of their own.
  *
- * Senders may be fibers and threads, of one server or several.
+ * Senders may be fibers and threads, of one server or several, and of processes that were forked when the merger had been made.
  */
 #ifndef SERVICES_PRINT_MERGER_H
 #define SERVICES_PRINT_MERGER_H

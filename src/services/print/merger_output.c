@@ -3,7 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <unistd.h>
 
 #include "merger_inside.h"
 
@@ -21,16 +21,10 @@ struct left {
     char data[];
 };
 
-static struct merger_shared *map_shared(void)
-{
-    void *memory = mmap(NULL, sizeof(struct merger_shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return memory == MAP_FAILED ? NULL : memory;
-}
-
 static void unmake(struct merger *merger)
 {
-    if (merger->shared)
-        munmap(merger->shared, sizeof *merger->shared);
+    merger_shared_free(merger->shared);
+    shared_count_free(merger->senders);
     weir_channel_free(merger->turn);
     pthread_mutex_destroy(&merger->lock);
     free(merger);
@@ -45,12 +39,14 @@ struct merger *merger_new(const struct merger_options *options)
         return NULL;
     }
     merger->options = *options;
+    merger->maker = getpid();
     merger->deadline = WEIR_FOREVER;
     merger->end_of_left = &merger->first_left;
     pthread_mutex_init(&merger->lock, NULL);
     merger->turn = weir_channel_new(sizeof turn, 1);
-    merger->shared = map_shared();
-    if (merger->turn && merger->shared && weir_channel_send(merger->turn, &turn, WEIR_NOW) == 0)
+    merger->shared = merger_shared_new();
+    merger->senders = shared_count_new();
+    if (merger->turn && merger->shared && merger->senders && weir_channel_send(merger->turn, &turn, WEIR_NOW) == 0)
         return merger;
     weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "start", "stdout", NULL);
     unmake(merger);
@@ -98,7 +94,7 @@ static void leave(struct sender *sender, const char *output, size_t length, cons
 
 /* --- writing, in turn --- */
 
-/* What goes out at once: whole lines, as many as a pipe takes in one piece, so that other processes' do not come between. */
+/* What goes out at once: whole lines, as many as a pipe takes in one piece, so that whoever is killed has written no half. */
 static size_t piece_of(const char *data, size_t size)
 {
     if (size <= PIPE_BUF)
@@ -138,7 +134,10 @@ static int make_room(struct merger *merger, uint64_t name)
     return 0;
 }
 
-/* Writes output of a sender. 0, or -1 with an error; *done is how much went. */
+/*
+ * Writes output of a sender. 0, or -1 with an error; *done is how much went. Its line is open before it is begun: a process may be
+ * killed at any moment.
+ */
 static int write_output(struct sender *sender, const char *data, size_t size, size_t *done)
 {
     struct merger *merger = sender->merger;
@@ -147,11 +146,13 @@ static int write_output(struct sender *sender, const char *data, size_t size, si
         return 0;
     if (make_room(merger, sender->name) < 0)
         return -1;
+    uint64_t before = merger->shared->open;
+    if (size > PIPE_BUF || data[size - 1] != '\n')
+        merger->shared->open = sender->name;
     int result = write_pieces(merger, data, size, done);
-    if (*done) {
+    if (*done)
         sender->within_line = data[*done - 1] != '\n';
-        merger->shared->open = sender->within_line ? sender->name : 0;
-    }
+    merger->shared->open = *done == 0 ? before : sender->within_line ? sender->name : 0;
     return result;
 }
 
@@ -232,8 +233,6 @@ static int take_turn(struct sender *sender)
     sender->has_turn = true;
     int64_t pause = merger->options.pause;
     sender->turn_ends = weir_deadline(pause > WEIR_FOREVER / PAUSES_A_TURN ? WEIR_FOREVER : PAUSES_A_TURN * pause);
-    sender->broken += sender->within_line && merger->shared->open != sender->name;
-    sender->within_line = merger->shared->open == sender->name;
     return 0;
 }
 
@@ -264,15 +263,40 @@ static int write_in_turn(struct sender *sender, const char *data, size_t size)
     return weir_fail(WEIR_ERROR_CANCELLED, ECANCELED, "write", "stdout", "it takes no more");
 }
 
+/* The turn, and the output for this process. Somebody may have gone on below the sender's line. 0 or -1. */
+static int take_output(struct sender *sender)
+{
+    if (take_turn(sender) < 0)
+        return -1;
+    if (merger_lock(sender->merger, sender->within_line) < 0) {
+        merger_give_turn(sender);
+        return -1;
+    }
+    bool is_open = sender->merger->shared->open == sender->name;
+    sender->broken += sender->within_line && !is_open;
+    sender->within_line = is_open;
+    return 0;
+}
+
+/* Others may write now; where it keeps the turn they wait until it has been silent for the pause. */
+static void give_output(struct sender *sender, bool keep)
+{
+    int64_t until = WEIR_NOW;
+    if (keep)
+        until = weir_deadline(sender->merger->options.pause);
+    merger_unlock(sender->merger, sender->name, until < sender->turn_ends ? until : sender->turn_ends);
+    if (!keep)
+        merger_give_turn(sender);
+}
+
 int merger_emit(struct sender *sender, const char *data, size_t size, bool keep)
 {
-    if (sender->leaves || take_turn(sender) < 0) {
+    if (sender->leaves || take_output(sender) < 0) {
         leave(sender, data, 0, data, size);
         return -1;
     }
     int result = write_in_turn(sender, data, size);
-    if (result < 0 || !keep || !sender->within_line || weir_now() >= sender->turn_ends)
-        merger_give_turn(sender);
+    give_output(sender, result == 0 && keep && sender->within_line && weir_now() < sender->turn_ends);
     return result;
 }
 
@@ -295,7 +319,7 @@ static struct left *take_left(struct merger *merger)
 static void write_left(struct merger *merger)
 {
     struct left *left;
-    bool takes = !atomic_load(&merger->over);
+    bool locked = merger_lock(merger, true) == 0, takes = locked && !atomic_load(&merger->over);
     while ((left = take_left(merger))) {
         struct sender sender = {.merger = merger, .name = left->sender};
         size_t done = 0;
@@ -305,8 +329,10 @@ static void write_left(struct merger *merger)
         }
         free(left);
     }
-    if (takes && merger->options.encoding && !merger->options.plain)
+    if (takes && merger->options.encoding && !merger->options.plain && !merger_is_anothers(merger))
         make_room(merger, 0);
+    if (locked)
+        merger_unlock(merger, 0, WEIR_NOW);
 }
 
 uint64_t merger_free(struct merger *merger)
@@ -314,7 +340,8 @@ uint64_t merger_free(struct merger *merger)
     if (!merger)
         return 0;
     merger->deadline = weir_deadline(LAST_WORDS);
-    write_left(merger);
+    if (merger->first_left || merger->maker == getpid() || merger->shared->open_process == getpid())
+        write_left(merger);
     uint64_t lost = merger->lost;
     unmake(merger);
     return lost;

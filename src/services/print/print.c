@@ -160,7 +160,7 @@ const weir_service print_service = {
         "From a single client the text is printed as it arrives. Where several are connected a line of one is never "
         "inside a line of another: a line is printed when it has ended, or when its client has ended or been silent "
         "for the --pause. Longer lines than --line-limit are printed as they come, while the others wait. A datagram "
-        "is a line. With --processes this holds for lines of up to 4096 bytes.\n\n"
+        "is a line.\n\n"
         "The text is decoded, however it was cut on its way, and printed as UTF-8. Bytes that are none become U+FFFD, "
         "or what --errors says; control characters but newline and tab become \\xHH, so that nobody can steer the "
         "terminal; CR LF is a "
