@@ -363,7 +363,16 @@ def check_menu(play, line, _, endpoints):
         assert int(said[-2]) in range(1, 11) and said[-1] == "goodbye"
 
 
-CHECKS = {"echo": check_echo, "exec": check_exec, "greet": check_greet, "menu": check_menu, "print": check_print}
+def check_log(play, line, serving, endpoints):
+    for number, endpoint in enumerate(endpoints):
+        text = b"hello %d" % number
+        assert play.ask(endpoint, text) == b""
+        file = line.options.get("--output")
+        assert serving.read_until(lambda: text in (play.kept(file) if file else serving.printed))
+
+
+CHECKS = {"echo": check_echo, "exec": check_exec, "greet": check_greet, "log": check_log, "menu": check_menu,
+          "print": check_print}
 RUNNERS = {
     "ask": run_ask,
     "bench": run_bench,

@@ -96,11 +96,11 @@ static const char *const endpoints[] = {"udp://:1234", NULL};
 static const char *const examples[] = {
     "weir serve log",
     "on port 1234 of this machine alone, records to stdout",
-    "weir serve log 'udp://*:514' --output /var/log/all --rotate 100M --keep 9",
-    "for every device of the network, the last gigabyte is kept",
+    "weir serve log 'udp://*:514' --output /tmp/records --rotate 100M --keep 9",
+    "for every device of the network; the last gigabyte is kept",
     "weir serve log --format json",
     "every field of every record, for programs",
-    "weir serve log 'unix:/run/weir-log?type=datagram'",
+    "weir serve log 'unix:/tmp/log.socket?type=datagram'",
     "for programs of this machine, through a Unix socket",
     NULL,
 };
@@ -123,7 +123,7 @@ const weir_service log_service = {
     .transports = transports,
     .endpoints = endpoints,
     .examples = examples,
-    .try_line = "%w ask --timeout 100ms %s hello",
+    .try_line = "echo hello | %w connect %s",
     .options = options,
     .settings_size = sizeof(struct settings),
     .datagram = serve_datagram,
