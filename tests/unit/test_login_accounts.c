@@ -13,9 +13,9 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
-#include <sched.h>
 #include <sodium.h>
 #include <sqlite3.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <weir/weir.h>
@@ -136,8 +136,12 @@ static void a_verifier_fits_its_password_alone(void **state)
 static void the_stand_in_costs_the_same_and_fits_nothing(void **state)
 {
     (void)state;
-    char nobody[PASSWORD_VERIFIER];
+    char nobody[PASSWORD_VERIFIER], somebody[PASSWORD_VERIFIER], other[PASSWORD_VERIFIER];
+    assert_int_equal(password_keep(&cheap, "", 0, somebody), 0);
     assert_int_equal(password_keep_none(&cheap, nobody), 0);
+    assert_int_equal(password_keep_none(&cheap, other), 0);
+    assert_int_equal(strlen(nobody), strlen(somebody));
+    assert_string_not_equal(nobody, other);
     assert_int_equal(crypto_pwhash_str_needs_rehash(nobody, cheap.operations, cheap.memory), 0);
     assert_int_equal(password_fits(nobody, "", 0), 0);
     assert_int_equal(password_fits(nobody, "secret", 6), 0);
@@ -160,19 +164,19 @@ static void what_is_no_verifier_fits_nothing(void **state)
     }
 }
 
-static int policy_of_thread(void *arg)
+static int priority_of_thread(void *arg)
 {
-    return *(int *)arg = sched_getscheduler(0);
+    return *(int *)arg = getpriority(PRIO_PROCESS, 0);
 }
 
-static void background_work_yields_to_all_other(void **state)
+static void background_work_has_the_least_priority(void **state)
 {
     (void)state;
-    int policy = -1, result = -1, own = sched_getscheduler(0);
-    assert_int_equal(background_run(policy_of_thread, &policy, &result), 0);
-    assert_int_equal(result, policy);
-    assert_int_equal(policy, SCHED_IDLE);
-    assert_int_equal(sched_getscheduler(0), own);
+    int priority = -1, result = -1, own = getpriority(PRIO_PROCESS, 0);
+    assert_int_equal(background_run(priority_of_thread, &priority, &result), 0);
+    assert_int_equal(result, priority);
+    assert_int_equal(priority, 19);
+    assert_int_equal(getpriority(PRIO_PROCESS, 0), own);
 }
 
 /* --- the file --- */
@@ -539,7 +543,7 @@ int main(void)
         cmocka_unit_test(the_stand_in_costs_the_same_and_fits_nothing),
         cmocka_unit_test(accounts_cost_what_libsodium_advises),
         cmocka_unit_test(what_is_no_verifier_fits_nothing),
-        cmocka_unit_test(background_work_yields_to_all_other),
+        cmocka_unit_test(background_work_has_the_least_priority),
         IN_FOLDER(the_file_is_made_with_its_folders_for_its_owner_alone),
         IN_FOLDER(nothing_is_made_unasked),
         IN_FOLDER(a_file_that_others_can_read_is_refused),

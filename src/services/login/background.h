@@ -1,4 +1,4 @@
-/* Work that is to disturb nobody: on a thread of its own that the scheduler runs only where nothing else wants the CPU. */
+/* Work that is to disturb nobody: on a thread of its own, of the least priority (nice 19). */
 #ifndef SERVICES_LOGIN_BACKGROUND_H
 #define SERVICES_LOGIN_BACKGROUND_H
 
