@@ -34,7 +34,7 @@ class Running:
     """A command line that runs: what it has printed so far, and its end."""
 
     def __init__(self, stage, line, folder, shell=("bash", "-c")):
-        env = environment({"PATH": f"{folder}/bin:{os.environ['PATH']}", "HOME": str(folder)})
+        env = environment({"PATH": f"{folder}/bin:{os.environ['PATH']}", "HOME": str(folder), "XDG_STATE_HOME": ""})
         self.line, self.printed, self.said = line, b"", b""
         self.process = subprocess.Popen([*stage.wrapper, *shell, line], env=env, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
@@ -309,6 +309,29 @@ def run_run(play, line):
     serving.terminate()
 
 
+def type_password(play, line):
+    """Runs it at a terminal, script(1)'s, and answers what it asks."""
+    run = play.start(line.text, shell=("script", "-qe", "/dev/null", "-c"))
+    for question in (b"password: ", b"again: "):
+        assert run.read_until(lambda: question in run.printed)
+        run.process.stdin.write(b"secret\n")
+        run.process.stdin.flush()
+    run.end()
+
+
+def run_user(play, line):
+    action, name, text = (line.operands + ["", ""])[:3]
+    if action != "add":
+        play.finish("weir user add bob --password-stdin", b"before\n")
+    if action in ("add", "passwd") and "--password-stdin" not in line.options:
+        type_password(play, line)
+    else:
+        play.finish(line.text)
+    greeting = line.options.get("--greeting") or text or f"hi {name}"
+    expected = {"remove": "", "list": "bob\thi bob\n"}.get(action, f"{name}\t{greeting}\n")
+    assert play.finish("weir user list").decode() == expected
+
+
 def run_serve(play, line):
     if len(line.page) == 1 or "--help" in line.options:
         assert play.finish(line.text)
@@ -363,6 +386,14 @@ def check_menu(play, line, _, endpoints):
         assert int(said[-2]) in range(1, 11) and said[-1] == "goodbye"
 
 
+def check_login(play, line, _, endpoints):
+    """Accounts may come when it serves already."""
+    file = f"--users {line.options['--users']}" if "--users" in line.options else ""
+    play.finish(f"weir user add anna --password-stdin {file}", b"secret\n")
+    for endpoint in endpoints:
+        assert play.ask(endpoint, b"anna secret\n") == b"hi anna\n"
+
+
 def check_log(play, line, serving, endpoints):
     for number, endpoint in enumerate(endpoints):
         text = b"hello %d" % number
@@ -371,8 +402,8 @@ def check_log(play, line, serving, endpoints):
         assert serving.read_until(lambda: text in (play.kept(file) if file else serving.printed))
 
 
-CHECKS = {"echo": check_echo, "exec": check_exec, "greet": check_greet, "log": check_log, "menu": check_menu,
-          "print": check_print}
+CHECKS = {"echo": check_echo, "exec": check_exec, "greet": check_greet, "log": check_log, "login": check_login,
+          "menu": check_menu, "print": check_print}
 RUNNERS = {
     "ask": run_ask,
     "bench": run_bench,
@@ -384,6 +415,7 @@ RUNNERS = {
     "relay": run_relay,
     "run": run_run,
     "serve": run_serve,
+    "user": run_user,
 }
 
 
