@@ -58,6 +58,7 @@ static const weir_sim_scenario scenarios[] = {
     {.name = "pipes", .summary = "pipes, with deadlines and broken ones", .set_up = pipes},
     {.name = "restarts", .summary = "a service that is killed, and keeps what it has confirmed", .set_up = restarts},
     {.name = "clocks", .summary = "many timers, kept to the tick", .set_up = clocks, .without = WEIR_SIM_CLOCK},
+    {.name = "login", .summary = "the door of login, at which some guess and some go", .set_up = login},
     {.name = "signals", .summary = "signals, none of which is forgotten", .set_up = signals},
     {0},
 };

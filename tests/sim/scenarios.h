@@ -17,6 +17,7 @@ void conversations(void);                                                      /
 void channels(void);                                                           /* channels.c */
 void offload(void);                                                            /* offload.c */
 void unix_streams(void), pairs(void);                                          /* local.c */
+void login(void);                                                              /* login.c */
 void log_writer(void), send_files(void), pipes(void);                          /* files.c */
 void restarts(void);                                                           /* restart.c */
 void clocks(void);                                                             /* clocks.c */
