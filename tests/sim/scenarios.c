@@ -60,6 +60,7 @@ static const weir_sim_scenario scenarios[] = {
     {.name = "clocks", .summary = "many timers, kept to the tick", .set_up = clocks, .without = WEIR_SIM_CLOCK},
     {.name = "login", .summary = "the door of login, at which some guess and some go", .set_up = login},
     {.name = "signals", .summary = "signals, none of which is forgotten", .set_up = signals},
+    {.name = "threat", .summary = "threat, whose feed is slow and fails", .set_up = threat},
     {0},
 };
 

@@ -22,5 +22,6 @@ void log_writer(void), send_files(void), pipes(void);                          /
 void restarts(void);                                                           /* restart.c */
 void clocks(void);                                                             /* clocks.c */
 void signals(void);                                                            /* signals.c */
+void threat(void);                                                             /* threat.c */
 
 #endif

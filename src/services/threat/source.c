@@ -233,11 +233,12 @@ static char *age_text(int64_t age, char *text, size_t size)
     return text;
 }
 
-/* What is known. With `why_old`, or where the last fetch has failed, that is not as good as new. With the lock held. */
+/* What is known; why it is not as good as new, where it is not: `why_old`, or else what the last fetch failed for. With the lock held. */
 static int tell_known(const struct threat_source *source, const char *why_old, char text[THREAT_ANSWER])
 {
     char age[40];
-    const char *reason = why_old ? why_old : source->failed ? source->reason : NULL;
+    const char *failure = source->failed ? source->reason : NULL;
+    const char *reason = why_old && !is_fresh(source) ? why_old : failure;
     if (!source->known) {
         snprintf(text, THREAT_ANSWER, "unknown: %s", reason ? reason : "");
         return THREAT_UNKNOWN;
