@@ -1,4 +1,4 @@
-/* A menu: R is answered by a random number, T by the time, L by the version, and E ends. Port 2000. */
+/* A menu: R is answered by a random number, T by the time, L by the version, and E ends. Port 2003. */
 #include <weir/weir.h>
 
 static weir_next after(int answer) { return answer < 0 ? WEIR_FAILED : WEIR_GO_ON; }
@@ -35,4 +35,4 @@ static void menu(weir_conn *client, void *arg)
     weir_converse(&talk, commands, NULL);
 }
 
-int main(void) { return weir_serve("tcp://127.0.0.1:2000", menu, NULL, NULL); }
+int main(void) { return weir_serve("tcp://127.0.0.1:2003", menu, NULL, NULL); }
