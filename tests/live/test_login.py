@@ -1,4 +1,4 @@
-"""weir serve login and weir user: who is let in, what the others are told, and that nobody learns a password from us."""
+"""weir serve login and weir user: who is let in, what others are told, and that nobody learns a password from us."""
 import contextlib
 import os
 import pty
@@ -168,7 +168,8 @@ def test_without_accounts_it_says_how_to_add_one(serve, tmp_path):
     server.wait_for_text(rf"login: there is no account in {tmp_path}/weir/users.db; to add one: weir user add NAME$")
     assert not list(tmp_path.iterdir())
     assert say(server, b"bob secret\n") == WRONG + b"\n"
-    result = run_weir("user", "add", "bob", "--password-stdin", input=b"secret\n", env={"XDG_STATE_HOME": str(tmp_path)})
+    result = run_weir("user", "add", "bob", "--password-stdin", input=b"secret\n",
+                      env={"XDG_STATE_HOME": str(tmp_path)})
     assert result.returncode == 0
     assert say(server, b"bob secret\n") == b"hi bob\n"
 
@@ -285,8 +286,8 @@ def test_a_crash_leaves_no_core(users, tmp_path):
     if not dumps_core(cores):
         pytest.skip("no program leaves a core here")
     reading, writing = os.pipe()
-    process = subprocess.Popen([WEIR, "serve", "login", "tcp://127.0.0.1:0", "--users", users.file, "--ready-fd", str(writing)],
-                               cwd=cores, env=environment(), stderr=subprocess.DEVNULL, pass_fds=[writing],
+    words = [WEIR, "serve", "login", "tcp://127.0.0.1:0", "--users", users.file, "--ready-fd", str(writing)]
+    process = subprocess.Popen(words, cwd=cores, env=environment(), stderr=subprocess.DEVNULL, pass_fds=[writing],
                                preexec_fn=unlimited_cores, start_new_session=True)
     os.close(writing)
     assert os.read(reading, 1) == b"\n"

@@ -1,4 +1,7 @@
-/* The door of login, its judge apart: who is right is let in, nobody else is, and nobody is judged sooner or beside more than may be. */
+/*
+ * The door of login, its judge apart: who is right is let in, nobody else is, and nobody is judged sooner or beside
+ * more than may be.
+ */
 #include "../../src/services/login/door.h"
 #include "common.h"
 #include "scenarios.h"

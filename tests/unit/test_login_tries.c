@@ -1,4 +1,6 @@
-/* Tries to log in: how long each address waits, how many it may have at once, and that what is remembered is bounded. */
+/*
+ * Tries to log in: how long each address waits, how many it may have at once, and that what is remembered is bounded.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -17,8 +17,8 @@ struct work {
 };
 
 /*
- * A thread may always make itself less important, but not take that back without privileges: hence one for each piece of
- * work, which costs nothing beside it.
+ * A thread may always make itself less important, but not take that back without privileges: hence one for each piece
+ * of work, which costs nothing beside it.
  */
 static void *run(void *arg)
 {

@@ -62,7 +62,10 @@ static void take_password(struct attempt *attempt, char *text, size_t length)
     attempt->password_length = take(attempt->password, sizeof attempt->password, text, length);
 }
 
-/* A first message: "NAME" or "NAME PASSWORD", blanks around it and between them apart. Whether the password was in it. */
+/*
+ * A first message: "NAME" or "NAME PASSWORD", blanks around it and between them apart. Whether the password was in
+ * it.
+ */
 static bool take_first(struct attempt *attempt, char *message, size_t length)
 {
     size_t begin = 0, end, rest;
@@ -81,8 +84,8 @@ static bool take_first(struct attempt *attempt, char *message, size_t length)
 }
 
 /*
- * A name, or both. Whoever sends no newlines is not asked again behind an answer: it would take the question for a part of
- * that. As weir_prompt.
+ * A name, or both. Whoever sends no newlines is not asked again behind an answer: it would take the question for a
+ * part of that. As weir_prompt.
  */
 static int listen_to_first(struct visit *visit, char **message, size_t *length)
 {

@@ -1,6 +1,6 @@
 /*
- * Passwords: what is kept of one is a verifier, argon2id by libsodium with a salt of its own. Each call takes a good part of a
- * second of a CPU and as much memory as its cost says, on purpose; it blocks.
+ * Passwords: what is kept of one is a verifier, argon2id by libsodium with a salt of its own. Each call takes a good
+ * part of a second of a CPU and as much memory as its cost says, on purpose; it blocks.
  */
 #ifndef SERVICES_LOGIN_PASSWORD_H
 #define SERVICES_LOGIN_PASSWORD_H

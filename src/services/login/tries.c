@@ -95,7 +95,9 @@ static struct place *find(struct tries *tries, struct tries_source source)
     return NULL;
 }
 
-/* Puts a new source where nobody is, or in place of who was not heard of for longest. NULL: all have tries under way. */
+/*
+ * Puts a new source where nobody is, or in place of who was not heard of for longest. NULL: all have tries under way.
+ */
 static struct place *settle(struct tries *tries, struct tries_source source)
 {
     struct place *set = set_of(tries, source), *best = NULL;
@@ -128,7 +130,10 @@ static bool has_too_many(const struct tries_limits *limits, const struct place *
     return limits->at_once >= 0 && place->under_way >= limits->at_once;
 }
 
-/* With the lock. Each try is taken for a failure until it has passed: those that come at once are judged one delay apart. */
+/*
+ * With the lock. Each try is taken for a failure until it has passed: those that come at once are judged one delay
+ * apart.
+ */
 static int begin(struct tries *tries, struct tries_source source, int64_t now, int64_t *when)
 {
     struct place *place = find(tries, source);
