@@ -6,6 +6,7 @@ machine; only /tmp/ is another folder, bench runs for a moment, and check does n
 import contextlib
 import json
 import os
+import pathlib
 import re
 import resource
 import select
@@ -13,6 +14,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import xml.etree.ElementTree
 
@@ -23,6 +25,7 @@ from pages import MANUALS, PAGES, examples_in_manual, examples_of
 from stage import Stage
 
 LINES = sorted({line for words in [[], *PAGES] for line in examples_of(words)})
+FEED = pathlib.Path(__file__).with_name("feed.py")
 FILE = b"".join(b"line %d of a file\n" % i for i in range(2000))
 
 
@@ -34,7 +37,8 @@ class Running:
     """A command line that runs: what it has printed so far, and its end."""
 
     def __init__(self, stage, line, folder, shell=("bash", "-c")):
-        env = environment({"PATH": f"{folder}/bin:{os.environ['PATH']}", "HOME": str(folder), "XDG_STATE_HOME": ""})
+        env = environment({"PATH": f"{folder}/bin:{os.environ['PATH']}", "HOME": str(folder), "XDG_STATE_HOME": "",
+                           "no_proxy": "*"})
         self.line, self.printed, self.said = line, b"", b""
         self.process = subprocess.Popen([*stage.wrapper, *shell, line], env=env, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
@@ -332,10 +336,27 @@ def run_user(play, line):
     assert play.finish("weir user list").decode() == expected
 
 
+def feed_of(play, line):
+    """Has the feed that a line names served. Of the real one nothing is to be had on the stage. Returns what level there is."""
+    if "--feed" not in line.options:
+        return "unknown"
+    feed = play.start(f"exec {sys.executable} {FEED} {play.folder} 127.0.0.1 443 example.org")
+    assert feed.read_until(lambda: feed.printed == b"ready\n")
+    return "elevated"
+
+
+def run_threat(play, line):
+    level = feed_of(play, line)
+    asked = play.start(line.text)
+    assert asked.end(1 if level == "unknown" else 0) == f"{level}\n".encode()
+
+
 def run_serve(play, line):
     if len(line.page) == 1 or "--help" in line.options:
         assert play.finish(line.text)
         return
+    if line.page[1] == "threat":
+        line.level = feed_of(play, line)
     serving = play.serve(line.text, max(1, len(line.operands)))
     endpoints = [reached_at(endpoint, line.text) for endpoint in serving.endpoints]
     assert line.page[1] in CHECKS, f"nothing here checks {line.page[1]}: add to CHECKS"
@@ -402,8 +423,15 @@ def check_log(play, line, serving, endpoints):
         assert serving.read_until(lambda: text in (play.kept(file) if file else serving.printed))
 
 
+def check_threat(play, line, _, endpoints):
+    for endpoint in endpoints:
+        time_now, level = play.ask(endpoint, b"getTime\ngetThreat\n").decode().splitlines()
+        assert re.fullmatch(r"\d{4}(-\d\d){2}T\d\d(:\d\d){2}[+-]\d\d:\d\d", time_now)
+        assert level.partition(":")[0] == line.level
+
+
 CHECKS = {"echo": check_echo, "exec": check_exec, "greet": check_greet, "log": check_log, "login": check_login,
-          "menu": check_menu, "print": check_print}
+          "menu": check_menu, "print": check_print, "threat": check_threat}
 RUNNERS = {
     "ask": run_ask,
     "bench": run_bench,
@@ -415,6 +443,7 @@ RUNNERS = {
     "relay": run_relay,
     "run": run_run,
     "serve": run_serve,
+    "threat": run_threat,
     "user": run_user,
 }
 
