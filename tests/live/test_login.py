@@ -1,6 +1,7 @@
 """weir serve login and weir user: who is let in, what others are told, and that nobody learns a password from us."""
 import contextlib
 import os
+import pathlib
 import pty
 import resource
 import select
@@ -14,7 +15,7 @@ import time
 
 import pytest
 
-from conftest import WEIR, environment, run_weir, seconds
+from conftest import PATIENCE, WEIR, environment, run_weir, seconds
 from talk import eventually, foreign_address, read_to_end
 
 WRONG = b"wrong user or password"
@@ -277,6 +278,29 @@ def test_a_password_is_found_nowhere(login, users, tmp_path):
     assert CANARY not in server.text
     for path in tmp_path.rglob("*"):
         assert path.is_dir() or secret not in path.read_bytes(), path
+
+
+def is_in_memory(pid, data):
+    """Whether bytes are anywhere in the memory of a process that it can write to."""
+    found = False
+    for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
+        span, permissions = line.split()[:2]
+        begin, end = (int(number, 16) for number in span.split("-"))
+        if permissions.startswith("rw") and end - begin <= 1 << 28:
+            with open(f"/proc/{pid}/mem", "rb") as memory:
+                memory.seek(begin)
+                found = found or data in memory.read(end - begin)
+    return found
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or PATIENCE != 1, reason="root alone reads it; sanitizers have their own")
+def test_a_password_is_not_left_in_memory(login, users):
+    users.do("add", "anna", password=CANARY)
+    server = login("--delay", "never", "--tries", 1)
+    assert say(server, b"anna " + CANARY.encode() + b"\n") == b"hi anna\n"
+    assert say(server, b"anna\nnot-" + CANARY.encode() + b"\n") == WRONG + b"\n"
+    assert is_in_memory(server.process.pid, str(users.file).encode())
+    assert not is_in_memory(server.process.pid, CANARY.encode()[:12])
 
 
 def test_a_crash_leaves_no_core(users, tmp_path):
