@@ -34,7 +34,9 @@ static weir_next went_on(int result)
 static weir_next tell_number(weir_conversation *conversation, const char *message, size_t length, void *arg)
 {
     (void)message, (void)length, (void)arg;
-    return went_on(weir_answer_format(conversation, "%d", 1 + (int)weir_random_below(MOST_RANDOM)));
+    char text[WEIR_INT_TEXT];
+    weir_int_text(1 + (int64_t)weir_random_below(MOST_RANDOM), text, sizeof text);
+    return went_on(weir_answer(conversation, text, strlen(text)));
 }
 
 static weir_next tell_time(weir_conversation *conversation, const char *message, size_t length, void *arg)
