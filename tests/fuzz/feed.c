@@ -67,7 +67,8 @@ static void require_same(const struct threat_alerts *one, const struct threat_al
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct threat_alerts alerts, again;
-    threat_feed_prepare();
+    if (threat_feed_prepare() < 0)
+        abort();
     xmlSetExternalEntityLoader(load);
     char *text = fuzz_string(data, size), *bytes = fuzz_alloc(size);
     memcpy(bytes, data, size);

@@ -207,6 +207,7 @@ int main(void)
         cmocka_unit_test(many),
         cmocka_unit_test(too_long),
     };
-    threat_feed_prepare();
+    if (threat_feed_prepare() < 0)
+        abort();
     return cmocka_run_group_tests_name("threat_feed", tests, NULL, NULL);
 }

@@ -9,13 +9,14 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <libxml/parser.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 #include <weir/error.h>
+
+#include "late.h"
 
 struct reading {
     xmlParserCtxtPtr parser;
@@ -32,7 +33,7 @@ static void refuse(struct reading *reading, const char *reason)
     if (!reading->failed)
         weir_fail(WEIR_ERROR_SYSTEM, EBADMSG, "read", "", "%s", reason);
     reading->failed = true;
-    xmlStopParser(reading->parser);
+    xml.stop(reading->parser);
 }
 
 static void refuse_named(struct reading *reading, const char *what, const xmlChar *name)
@@ -144,7 +145,7 @@ static void read_alert(struct reading *reading, int count, const xmlChar **attri
     }
     if (threat_alerts_add(reading->alerts, alert) < 0) {
         reading->failed = true;
-        xmlStopParser(reading->parser);
+        xml.stop(reading->parser);
     }
 }
 
@@ -193,9 +194,12 @@ static void on_doctype(void *arg, const xmlChar *name, const xmlChar *external, 
 
 /* --- all of it --- */
 
-void threat_feed_prepare(void)
+int threat_feed_prepare(void)
 {
-    xmlInitParser();
+    if (late_xml_load() < 0)
+        return -1;
+    xml.init_parser();
+    return 0;
 }
 
 static int parse(struct reading *reading, const char *bytes, size_t length)
@@ -211,7 +215,7 @@ static int parse(struct reading *reading, const char *bytes, size_t length)
         .serror = on_error,
     };
     reading->parser->userData = reading;
-    xmlCtxtReadMemory(reading->parser, bytes, (int)length, NULL, NULL, XML_PARSE_NONET);
+    xml.read_memory(reading->parser, bytes, (int)length, NULL, NULL, XML_PARSE_NONET);
     if (!reading->parser->wellFormed)
         refuse(reading, "no XML");
     return reading->failed ? -1 : 0;
@@ -219,12 +223,12 @@ static int parse(struct reading *reading, const char *bytes, size_t length)
 
 int threat_feed_read(const char *bytes, size_t length, struct threat_alerts *alerts)
 {
-    struct reading reading = {.parser = xmlNewParserCtxt(), .alerts = alerts};
+    struct reading reading = {.parser = xml.new_context(), .alerts = alerts};
     if (!reading.parser)
         return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "read", "", NULL);
     int result = length > THREAT_FEED_MOST
                      ? weir_fail(WEIR_ERROR_LIMIT, EBADMSG, "read", "", "more than %d bytes", THREAT_FEED_MOST)
                      : parse(&reading, bytes, length);
-    xmlFreeParserCtxt(reading.parser);
+    xml.free_context(reading.parser);
     return result;
 }

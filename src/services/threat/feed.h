@@ -6,8 +6,8 @@
 
 enum { THREAT_FEED_MOST = 1 << 20 }; /* bytes of a feed */
 
-/* To be called once before there are threads. */
-void threat_feed_prepare(void);
+/* To be called once before there are threads. 0, or -1 where libxml2 is missing. */
+int threat_feed_prepare(void);
 
 /*
  * Reads the whole feed, which is not trusted: no file and no network is touched, DOCTYPE and with it entities are refused, and
