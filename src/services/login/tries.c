@@ -131,8 +131,8 @@ static bool has_too_many(const struct tries_limits *limits, const struct place *
 }
 
 /*
- * With the lock. Each try is taken for a failure until it has passed: those that come at once are judged one delay
- * apart.
+ * With the lock. Behind a failure each try is taken for another until it has passed: those that come at once are
+ * judged one delay apart.
  */
 static int begin(struct tries *tries, struct tries_source source, int64_t now, int64_t *when)
 {
