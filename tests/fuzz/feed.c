@@ -1,6 +1,7 @@
 /*
- * threat's feed: any bytes at all are read as XML, and nothing but them: no file and no network is touched. What comes of them is
- * alerts with times that there are, the same ones each time, and a level that is one of those in force; or a reason.
+ * threat's feed: any bytes at all are read as XML, and nothing but them: no file and no network is touched. What
+ * comes of them is alerts with times that there are, the same ones each time, and a level that is one of those in
+ * force; or a reason.
  */
 #include <errno.h>
 #include <libxml/parser.h>

@@ -1,4 +1,7 @@
-/* threat's conversations and its source, whose feed is slow and fails: who asks is told what there was to know, in time. */
+/*
+ * threat's conversations and its source, whose feed is slow and fails: who asks is told what there was to know, in
+ * time.
+ */
 #include "../../src/services/threat/source.h"
 #include "../../src/services/threat/talk.h"
 #include "common.h"
@@ -130,7 +133,9 @@ static int ask(weir_conn *conn, const char *question, char answer[LONGEST + 1])
     if (result <= 0)
         return -1;
     memcpy(answer, line, length + 1);
-    /* Where the first question came in parts, with a pause between them, it was taken for two: better luck next time. */
+    /*
+     * Where the first question came in parts, with a pause between them, it was taken for two: better luck next time.
+     */
     return strcmp(answer, "unknown command") == 0 ? -1 : 0;
 }
 

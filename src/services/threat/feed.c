@@ -1,7 +1,9 @@
 /*
  * The feed as XML; see feed.h. libxml2 tells of each element as it comes and keeps no tree.
  *
- *     <alerts><alert start="2011/09/09 13:00" end="2011/09/16 13:00" type="Elevated Threat" link="..."> ... </alert></alerts>
+ *     <alerts>
+ *       <alert start="2011/09/09 13:00" end="2011/09/16 13:00" type="Elevated Threat" link="..."> ... </alert>
+ *     </alerts>
  *
  * The times are GMT, the end may be missing; all that is inside of an alert is for people.
  */
@@ -59,7 +61,10 @@ static void on_error(void *arg, xmlErrorPtr error)
 
 /* --- attributes --- */
 
-/* The value of an attribute without the blanks around it, NUL-terminated; cut where there is no room. False: there is none. */
+/*
+ * The value of an attribute without the blanks around it, NUL-terminated; cut where there is no room. False: there is
+ * none.
+ */
 static bool find_attribute(const char *name, int count, const xmlChar **attributes, char *value, size_t size)
 {
     for (int i = 0; i < count; i++, attributes += 5) {
@@ -151,6 +156,7 @@ static void read_alert(struct reading *reading, int count, const xmlChar **attri
 
 /* --- what the parser tells --- */
 
+/* NOLINTNEXTLINE(readability-function-size): the parser has as many arguments */
 static void on_element(void *arg, const xmlChar *name, const xmlChar *prefix, const xmlChar *space, int space_count,
                        const xmlChar **spaces, int count, int defaulted, const xmlChar **attributes)
 {

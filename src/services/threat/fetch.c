@@ -137,8 +137,9 @@ static long milliseconds(int64_t time)
 }
 
 /*
- * It has to be https all the way, by the certificates of the system or of --feed-ca. No cookies, names or passwords are sent, no
- * compression is asked for, so that what comes is as long as it looks. QUICK_EXIT: a resolver that hangs does not hold up the end.
+ * It has to be https all the way, by the certificates of the system or of --feed-ca. No cookies, names or passwords
+ * are sent, no compression is asked for, so that what comes is as long as it looks. QUICK_EXIT: a resolver that hangs
+ * does not hold up the end.
  */
 static CURLcode set_up(struct fetching *fetching)
 {

@@ -1,6 +1,7 @@
 /*
- * libcurl and libxml2, loaded when they are needed: with what they need in turn they are forty libraries, which would make every
- * start of the program nine times as dear, and each of its processes 8 MB larger, for the sake of one service.
+ * libcurl and libxml2, loaded when they are needed: with what they need in turn they are forty libraries, which would
+ * make every start of the program nine times as dear, and each of its processes 8 MB larger, for the sake of one
+ * service.
  */
 #ifndef SERVICES_THREAT_LATE_H
 #define SERVICES_THREAT_LATE_H
@@ -39,7 +40,10 @@ extern struct late_xml {
     __typeof__(xmlFreeParserCtxt) *free_context;
 } xml;
 
-/* Load them, for good; again is nothing. To be called before there are threads. 0, or -1 with an error that says what is missing. */
+/*
+ * Load them, for good; again is nothing. To be called before there are threads. 0, or -1 with an error that says what
+ * is missing.
+ */
 int late_curl_load(void);
 int late_xml_load(void);
 
