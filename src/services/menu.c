@@ -168,7 +168,7 @@ static const char *const examples[] = {
 const weir_service menu_service = {
     .size = sizeof(weir_service),
     .name = "menu",
-    .summary = "answers by a menu: R a random number, T the time, L what serves, E ends",
+    .summary = "answers by a menu: a random number, the time, what serves, the end",
     .description =
         "Each message of a client is an option, in either case: R is answered by a random number from 1 to 10, T by "
         "this machine's local time as ISO 8601 has it (2026-11-21T07:15:00+01:00), L by what serves (its version, the "
