@@ -17,6 +17,7 @@ import pytest
 
 from conftest import PATIENCE, WEIR, environment, run_weir, seconds
 from talk import eventually, foreign_address, read_to_end
+from test_greet import converse, program
 
 WRONG = b"wrong user or password"
 CANARY = "canary-5f1d-in-a-mine"
@@ -119,6 +120,12 @@ def test_messages_without_newlines(login):
         assert read_until(client, b": ") == b"password: "
         client.sendall(b"secret")
         assert read_to_end(client) == b"hi bob"
+
+
+@pytest.mark.parametrize("tool", ["nc", "telnet"])
+def test_at_a_tool_of_others(login, tool):
+    """As a person has it there: questions, answers."""
+    converse(program(tool, *login().address()), (b"", b"user: "), (b"bob\n", b"password: "), (b"secret\n", b"hi bob\n"))
 
 
 def test_wrong_and_unknown_are_told_the_same(login):
