@@ -54,7 +54,7 @@ def two_cpus():
 def favour(pid):
     """Has the kernel weigh a session more than what else runs on the machine, where we may."""
     with contextlib.suppress(OSError):
-        Path(f"/proc/{pid}/autogroup").write_text("-15", encoding="ascii")
+        Path(f"/proc/{pid}/autogroup").write_text("-20", encoding="ascii")
 
 
 @contextlib.contextmanager
