@@ -59,6 +59,12 @@ static void on_error(void *arg, xmlErrorPtr error)
     refuse(reading, reason);
 }
 
+/* What the parser tells of no document in particular, on stderr otherwise: bytes that are not of the encoding named. */
+static void on_other_error(void *arg, xmlErrorPtr error)
+{
+    (void)arg, (void)error;
+}
+
 /* --- attributes --- */
 
 /*
@@ -221,6 +227,7 @@ static int parse(struct reading *reading, const char *bytes, size_t length)
         .serror = on_error,
     };
     reading->parser->userData = reading;
+    xml.set_error_function(NULL, on_other_error); /* of this thread */
     xml.read_memory(reading->parser, bytes, (int)length, NULL, NULL, XML_PARSE_NONET);
     if (!reading->parser->wellFormed)
         refuse(reading, "no XML");

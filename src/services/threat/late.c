@@ -55,6 +55,7 @@ static const struct symbol xml_symbols[] = {
     {"xmlNewParserCtxt", offsetof(struct late_xml, new_context)},
     {"xmlCtxtReadMemory", offsetof(struct late_xml, read_memory)},
     {"xmlStopParser", offsetof(struct late_xml, stop)},
+    {"xmlSetStructuredErrorFunc", offsetof(struct late_xml, set_error_function)},
     {"xmlFreeParserCtxt", offsetof(struct late_xml, free_context)},
     {NULL, 0},
 };

@@ -37,6 +37,7 @@ extern struct late_xml {
     __typeof__(xmlNewParserCtxt) *new_context;
     __typeof__(xmlCtxtReadMemory) *read_memory;
     __typeof__(xmlStopParser) *stop;
+    __typeof__(xmlSetStructuredErrorFunc) *set_error_function;
     __typeof__(xmlFreeParserCtxt) *free_context;
 } xml;
 
