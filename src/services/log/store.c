@@ -98,9 +98,10 @@ static void look_for_lost(struct store *store)
 /* The disk may have room again some time; who has stopped reading does not come back, and the server ends. */
 static void write_failed(struct store *store)
 {
-    if (errno == ECANCELED)
+    int number = weir_error()->number;
+    if (number == ECANCELED)
         return;
-    if (errno == EPIPE) {
+    if (number == EPIPE) {
         store->over = true;
         if (store->server)
             weir_server_stop(store->server, WEIR_NOW);
