@@ -11,9 +11,11 @@ void udp_echo(void), udp_relay(void), udp_batches(void), unix_datagrams(void); /
 void deadlines(void), deadlines_and_jumps(void);                               /* deadlines.c */
 void cancels(void);                                                            /* cancels.c */
 void duplex(void);                                                             /* duplex.c */
+void records(void);                                                            /* records.c */
 void relay(void);                                                              /* relay.c */
 void lines(void);                                                              /* lines.c */
 void conversations(void);                                                      /* conversations.c */
+void answers(void);                                                            /* answerers.c */
 void channels(void);                                                           /* channels.c */
 void offload(void);                                                            /* offload.c */
 void unix_streams(void), pairs(void);                                          /* local.c */
