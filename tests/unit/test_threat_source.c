@@ -55,7 +55,7 @@ static void check_answer(struct threat_source *source, enum threat_level level, 
 
 static int outcome_on(void **state, int (*function)(void *arg), void *arg)
 {
-    weir_loop_options options = {.size = sizeof options, .backend = *(weir_backend *)*state};
+    weir_loop_options options = {.size = sizeof options, .backend = backend_of(state)};
     return weir_run(function, arg, &options);
 }
 
@@ -260,7 +260,7 @@ static void one_fetch_is_for_all_who_ask(void **state)
 {
     pthread_t threads[THREADS];
     crowd.source = source_with(WEIR_FOREVER, WEIR_MINUTES(1), 0);
-    crowd.backend = *(weir_backend *)*state;
+    crowd.backend = backend_of(state);
     crowd.asking = 0;
     feed.held = true;
     for (int i = 0; i < THREADS; i++)
@@ -279,7 +279,7 @@ static void fetches_follow_one_another(void **state)
 {
     pthread_t threads[THREADS];
     crowd.source = source_with(0, WEIR_MINUTES(1), 0);
-    crowd.backend = *(weir_backend *)*state;
+    crowd.backend = backend_of(state);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, ask_by_thread, NULL), 0);
     for (int i = 0; i < THREADS; i++)
