@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <weir/weir.h>
 
 #include "output_rotate.h"
@@ -41,7 +40,7 @@ const char *output_name(const struct output *output)
 static weir_file *open_output(const struct output *output)
 {
     if (!output->options.path)
-        return weir_file_adopt(STDOUT_FILENO, false);
+        return weir_file_adopt(weir_file_fd(weir_stdout()), false);
     return weir_file_open(output->options.path, O_WRONLY | OPEN_FLAGS, FILE_MODE);
 }
 
