@@ -267,6 +267,7 @@ def dumps_core(core_folder):
 
 def unlimited_cores():
     resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # which a shell has its background ignore
 
 
 def test_a_password_is_found_nowhere(login, users, tmp_path):
@@ -324,6 +325,10 @@ def test_a_crash_leaves_no_core(users, tmp_path):
     assert os.read(reading, 1) == b"\n"
     os.close(reading)
     process.send_signal(signal.SIGQUIT)
+    try:
+        eventually(lambda: os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG), timeout=20)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
     _, status = os.waitpid(process.pid, 0)
     process.returncode = status
     assert os.WIFSIGNALED(status) and not os.WCOREDUMP(status)
