@@ -182,6 +182,13 @@ def test_without_accounts_it_says_how_to_add_one(serve, tmp_path):
     assert say(server, b"bob secret\n") == b"hi bob\n"
 
 
+def test_a_password_that_cannot_be_read_is_told(users, tmp_path):
+    folder = os.open(tmp_path, os.O_RDONLY)
+    result = run_weir("user", "add", "another", "--password-stdin", "--users", users.file, stdin=folder)
+    os.close(folder)
+    assert (result.returncode, result.stderr.lower()) == (1, b"weir: read stdin: is a directory\n")
+
+
 def test_several_processes(login):
     server = login("--processes", 2)
     assert {say(server, b"bob secret\n") for _ in range(2)} == {b"hi bob\n"}
