@@ -98,6 +98,16 @@ def test_in_every_model(login, model):
     assert say(login("--model", model), b"bob\nsecret\n") == b"hi bob\n"
 
 
+def test_blanks_at_the_end_are_the_passwords(login, users):
+    users.do("add", "anna", password=" open  sesame ")
+    users.do("add", "otto", password="sesame ")
+    server = login("--delay", "never", "--tries", 1)
+    assert say(server, b"anna\n open  sesame \n") == b"hi anna\n"
+    assert say(server, b"otto   sesame \n") == b"hi otto\n"
+    assert say(server, b"otto sesame\n") == WRONG + b"\n"
+    assert say(server, b"bob \nsecret\n") == b"hi bob\n"
+
+
 def test_who_is_silent_is_asked(login):
     """As at nc and telnet; and it may try three times."""
     server = login()
@@ -141,8 +151,10 @@ def test_what_is_too_long_ends_it(login):
     server = login()
     with server.connect(timeout=60) as client:
         client.sendall(b"\n" + b"x" * 2000 + b"\n")
-        with contextlib.suppress(ConnectionResetError):  # for what it has not read
-            assert read_to_end(client) == b"no name and no password are that long\n"
+        assert read_to_end(client) == b"no name and no password are that long\n"
+    with server.connect(timeout=60) as client:
+        client.sendall(b"x" * 200_000)  # of which much is still to be read: no reset that could overtake the answer
+        assert read_to_end(client) == b"no name and no password are that long"
     assert say(server, b"bob secret\n") == b"hi bob\n"
 
 
