@@ -12,6 +12,7 @@ import pytest
 
 from conftest import run_weir, seconds
 from talk import LAUNCH, eventually
+from test_processes import children
 
 UDP = "udp://127.0.0.1:0"
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} \S+ +DEBUG\t(.*)")
@@ -260,6 +261,12 @@ def flood(server, count):
     server.signal(signal.SIGCONT)
 
 
+def sum_of(path):
+    """How many datagrams a file has, and tells as dropped."""
+    found, dropped = texts(path.read_text().rpartition("\n")[0].splitlines())
+    return len(found) + dropped
+
+
 @pytest.mark.parametrize("options", [[], ["--workers", "1"], ["--format", "json"]])
 def test_what_is_sent_is_stored_or_told_as_dropped(serve, tmp_path, options):
     path, sent = tmp_path / "records", 40000
@@ -294,6 +301,28 @@ def test_losses_of_a_socket_that_several_workers_share_are_told_once(serve, tmp_
         server.stop()
     found, dropped = texts(lines_of(path))
     assert len(found) + dropped == sent and dropped > 0
+
+
+def test_whoever_takes_the_place_of_a_process_tells_its_losses_no_more(serve, tmp_path):
+    path, sent = tmp_path / "records", 40000
+    server = serve("log", UDP, "--output", path, "--processes", "2")
+    first = children(server)
+    for process in first:
+        os.kill(process, signal.SIGSTOP)
+    with sender(server) as client:
+        for number in range(sent):
+            client.send(f"{number:08} ".encode().ljust(2000, b"x"))
+    for process in first:
+        os.kill(process, signal.SIGCONT)
+    eventually(lambda: sum_of(path) == sent)
+    for process in first:
+        os.kill(process, signal.SIGKILL)
+    eventually(lambda: len(children(server)) == 2 and not set(first) & set(children(server)), 30)
+    for number in range(20):  # from as many ports, so to both
+        send_numbered(server, 1, first=sent + number)
+    eventually(lambda: sum_of(path) >= sent + 20)
+    server.stop()
+    assert sum_of(path) == sent + 20
 
 
 # --- an end without warning ---

@@ -48,7 +48,7 @@ static int move_all(const struct rotation *rotation)
     return 0;
 }
 
-/* The lock is the open file's, and goes when it is closed; a file that could not be moved stays open, and others wait for the lock. */
+/* The lock is the open file's, and goes when it is closed; a file that could not be moved stays open, while others wait. */
 static int rotate_on_pool(void *arg)
 {
     const struct rotation *rotation = arg;
