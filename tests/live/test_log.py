@@ -1,5 +1,6 @@
 """weir serve log: each datagram a line, whole, in a file that may be moved, grow or find no room; and each loss is told."""
 import contextlib
+import fcntl
 import itertools
 import os
 import re
@@ -184,6 +185,18 @@ def test_a_file_that_cannot_be_replaced_grows(serve, tmp_path, processes):
     server.stop()
     assert server.text.count("is a directory: it is left to grow") == processes
     assert sorted(numbers(texts(lines_of(path))[0])) == list(range(1000))
+
+
+def test_whoever_locks_the_file_stops_nothing(serve, tmp_path):
+    path = tmp_path / "records"
+    server = serve("log", UDP, "--output", path, "--rotate", "1k")
+    with open(path, encoding="ascii") as reader:
+        fcntl.flock(reader, fcntl.LOCK_SH)
+        send_numbered(server, 100)
+        eventually(lambda: len(lines_of(path)) == 100)
+        server.stop()
+    assert "another program has locked it: it is left to grow" in server.text
+    assert numbers(texts(lines_of(path))[0]) == list(range(100))
 
 
 # --- a disk that is full ---
