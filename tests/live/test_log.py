@@ -124,6 +124,19 @@ def test_what_it_cannot_do(arguments, reason, tmp_path):
     assert reason in ended.stderr.decode() and len(ended.stderr.splitlines()) == 1
 
 
+def test_long_lines_of_several_processes_are_whole_on_a_pipe(serve):
+    """None can put a line of his choice behind a part of his own."""
+    server = serve("log", UDP, "--processes", "2")
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(sender(server)) for _ in range(8)]
+        for _ in range(4):
+            for number, client in enumerate(clients):
+                client.send(str(number).encode() * 60000)
+        server.wait_for_counters("log", datagrams_in=32)
+    found, _ = texts([server.process.stdout.readline().decode().rstrip("\n") for _ in range(32)])
+    assert sorted(found) == sorted(str(number) * 60000 for number in range(8) for _ in range(4))
+
+
 # --- files that are moved, and grow ---
 
 def test_sighup_opens_the_file_again(serve, tmp_path):
