@@ -60,6 +60,7 @@ struct tries_source tries_source_of(const weir_address *address, uid_t user)
 
 char *tries_source_text(struct tries_source source, char text[TRIES_SOURCE_TEXT])
 {
+    char network[INET6_ADDRSTRLEN];
     struct in_addr ipv4 = {(in_addr_t)source.number};
     struct in6_addr ipv6 = {0};
     memcpy(&ipv6, &source.number, sizeof source.number);
@@ -67,10 +68,8 @@ char *tries_source_text(struct tries_source source, char text[TRIES_SOURCE_TEXT]
         snprintf(text, TRIES_SOURCE_TEXT, "user %" PRIu64, source.number);
     else if (source.kind == KIND_IPV4)
         inet_ntop(AF_INET, &ipv4, text, TRIES_SOURCE_TEXT);
-    else {
-        inet_ntop(AF_INET6, &ipv6, text, INET6_ADDRSTRLEN);
-        strcat(text, "/64");
-    }
+    else
+        snprintf(text, TRIES_SOURCE_TEXT, "%s/64", inet_ntop(AF_INET6, &ipv6, network, sizeof network));
     return text;
 }
 
