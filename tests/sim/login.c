@@ -19,6 +19,7 @@ static struct {
     struct serving serving;
     bool tight; /* one try of an address at a time, one that waits: some are turned away */
     int judging;
+    uint64_t wrong, told_last; /* since the service has begun, as the failures below */
     struct {
         int failures; /* since the service has begun */
         int64_t last;
@@ -65,6 +66,7 @@ static enum verdict judge(struct attempt *attempt, void *arg)
         world.sources[source].failures++;
         world.sources[source].last = weir_now();
     }
+    world.wrong++;
     return VERDICT_WRONG;
 }
 
@@ -73,22 +75,30 @@ static void handler(weir_conn *conn, void *door)
     door_serve(conn, door);
 }
 
+static void tell_rest(struct tries_source source, uint64_t count)
+{
+    (void)source;
+    world.told_last += count;
+}
+
 static int serve_door(void *arg)
 {
     static const struct slots_words words = {"login", NULL, "tries", "--max-waiting"};
     struct tries_limits limits = {DELAY, LONGEST, world.tight ? 1 : MOST_EACH + 1};
     struct serving *serving = arg;
     struct door door = {.judge = judge,
-                        .tries = tries_new(&limits),
+                        .tries = tries_new(&limits, tell_rest),
                         .slots = slots_new(&words, CHECKS, world.tight ? 1 : 100),
                         .tries_each = 3};
     int result = -1;
     memset(world.sources, 0, sizeof world.sources);
     world.judging = 0;
+    world.wrong = world.told_last = 0;
     serving->arg = &door;
     if (door.tries && door.slots)
         result = serve(serving);
     tries_free(door.tries);
+    WEIR_SIM_CHECK(world.told_last == 0 || world.told_last < world.wrong); /* the first was told at once */
     slots_free(door.slots);
     return result;
 }
