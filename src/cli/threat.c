@@ -1,8 +1,8 @@
 /* weir threat: the level of the National Terrorism Advisory System, once. */
 #include <errno.h>
 
-#include "../services/threat/threat.h"
 #include "../services/threat/fetch.h"
+#include "../services/threat/threat.h"
 #include "commands.h"
 
 static const struct option_section sections[] = {{"Options", THREAT_ORIGIN_OPTIONS}, {0}};

@@ -186,7 +186,7 @@ struct weir__tls_context *weir__tls_server(const weir_tls_options *options)
 {
     if (options->cert)
         return weir__tls_context_new(options, true);
-    weir_fail(WEIR_ERROR_USAGE, EINVAL, "tls", "", "a server must have a certificate and its key");
+    weir_fail(WEIR_ERROR_USAGE, EINVAL, "tls", "", "a server must have a certificate beside its key (--cert)");
     return NULL;
 }
 

@@ -140,7 +140,8 @@ static int check_tls(const weir_server *server, const weir_endpoint *endpoint)
 {
     if (endpoint->scheme != WEIR_SCHEME_TLS || server->tls)
         return 0;
-    return weir_fail(WEIR_ERROR_USAGE, EINVAL, NULL, endpoint->text, "TLS must have a certificate and its key");
+    return weir_fail(WEIR_ERROR_USAGE, EINVAL, NULL, endpoint->text,
+                     "a TLS server must have a certificate and its key (--cert, --key)");
 }
 
 /*

@@ -78,7 +78,8 @@ weir_server *weir_server_new(const weir_server_options *options)
     struct weir__tls_context *tls = NULL;
     if (weir__server_defaults(&resolved, options) < 0 || weir__rules_parse(&resolved.rules, &rules) < 0)
         return NULL;
-    if (resolved.listen.tls.cert && !(tls = weir__tls_server(&resolved.listen.tls))) {
+    const weir_tls_options *given = &resolved.listen.tls;
+    if ((given->cert || given->key || given->ca) && !(tls = weir__tls_server(given))) {
         weir__rules_free(rules);
         return NULL;
     }

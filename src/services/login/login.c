@@ -94,10 +94,11 @@ static int start(void *settings, const weir_server_options *options, void **arg)
 static int check(void *arg, const weir_endpoint *endpoint)
 {
     const struct login *login = arg;
-    if (login->allow_plaintext || endpoint_is_private(endpoint))
+    if (login->allow_plaintext || endpoint->scheme == WEIR_SCHEME_TLS || endpoint_is_private(endpoint))
         return 0;
     return weir_fail(WEIR_ERROR_USAGE, EACCES, "serve", endpoint->text,
-                     "passwords would cross the network for everybody to read: --allow-plaintext if you want that");
+                     "passwords would cross the network for everybody to read: tls:// hides them, --allow-plaintext if "
+                     "you want that");
 }
 
 static void serve(weir_conn *conn, void *arg)
@@ -129,7 +130,7 @@ static const weir_option options[] = {
     {0},
 };
 
-static const char *const transports[] = {"tcp", "unix", NULL};
+static const char *const transports[] = {"tcp", "tls", "unix", NULL};
 static const char *const endpoints[] = {"tcp://:8002", NULL};
 static const char *const examples[] = {
     "weir serve login",
@@ -138,6 +139,8 @@ static const char *const examples[] = {
     "accounts of another file, one try a connection",
     "weir serve login unix:/tmp/login.socket",
     "on a Unix socket",
+    "weir serve login 'tls://*:8002' --cert CERT.pem --key KEY.pem",
+    "for other machines, and nobody in between",
     "weir serve login 'tcp://*:8002' --allow 10.0.0.0/8 --allow-plaintext",
     "for a network that is trusted with the passwords",
     NULL,
