@@ -40,16 +40,6 @@ static const char *certificate_reason(long result)
     }
 }
 
-static void certificate(const struct weir__tls *tls, char *text, size_t size)
-{
-    long result = SSL_get_verify_result(tls->ssl);
-    X509 *shown = SSL_get0_peer_certificate(tls->ssl);
-    char name[80] = "";
-    if (shown && (result == X509_V_ERR_HOSTNAME_MISMATCH || result == X509_V_ERR_IP_ADDRESS_MISMATCH))
-        X509_NAME_get_text_by_NID(X509_get_subject_name(shown), NID_commonName, name, sizeof name);
-    snprintf(text, size, "%s%s%s", certificate_reason(result), *name ? ": " : "", name);
-}
-
 /* --- what came in place of TLS --- */
 
 static bool is_plaintext(int reason)
@@ -124,7 +114,7 @@ static void settle_by_openssl(struct weir__tls *tls)
     unsigned long code = ERR_peek_error();
     bool begun = tls->state == WEIR__TLS_READY;
     if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED)
-        certificate(tls, text, sizeof text);
+        snprintf(text, sizeof text, "%s", certificate_reason(SSL_get_verify_result(tls->ssl)));
     else
         other(code, begun, text, sizeof text);
     if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
@@ -159,7 +149,7 @@ bool weir__tls_fail(weir_conn *conn, int number, const char *step)
 
 int weir__tls_fail_openssl(const char *step, const char *subject, const char *what)
 {
-    unsigned long code = ERR_peek_last_error();
+    unsigned long code = ERR_peek_error();
     const char *reason = ERR_reason_error_string(code);
     int number = ERR_GET_LIB(code) == ERR_LIB_SYS ? ERR_GET_REASON(code) : EINVAL;
     if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
