@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509err.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,6 +98,14 @@ static int no_password(char *buffer, int size, int writing, void *arg)
     return -1;
 }
 
+static bool is_mismatch(void)
+{
+    unsigned long code = ERR_peek_error();
+    int reason = ERR_GET_REASON(code);
+    return ERR_GET_LIB(code) == ERR_LIB_X509 &&
+           (reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH);
+}
+
 static int set_certificate(const weir_tls_options *options, SSL_CTX *made)
 {
     const char *key = options->key ? options->key : options->cert;
@@ -107,10 +116,8 @@ static int set_certificate(const weir_tls_options *options, SSL_CTX *made)
     SSL_CTX_set_default_passwd_cb(made, no_password);
     if (SSL_CTX_use_certificate_chain_file(made, options->cert) != 1)
         return weir__tls_fail_openssl("tls", options->cert, "the certificate cannot be read");
-    if (SSL_CTX_use_PrivateKey_file(made, key, SSL_FILETYPE_PEM) != 1)
-        return weir__tls_fail_openssl("tls", key, "the key cannot be used");
-    if (SSL_CTX_check_private_key(made) != 1)
-        return weir__tls_fail_openssl("tls", key, "the key is not the certificate's");
+    if (SSL_CTX_use_PrivateKey_file(made, key, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(made) != 1)
+        return weir__tls_fail_openssl("tls", key, is_mismatch() ? "not the certificate's" : "the key cannot be used");
     return 0;
 }
 
