@@ -30,7 +30,7 @@ run: build
 
 test:
 	@scripts/setup build test
-	@scripts/build $(BUILD) -Dtests=enabled
+	@scripts/build $(BUILD) -Dtests=enabled $(OPTIONS)
 	@scripts/test --build $(BUILD)
 
 check: check-format check-floors check-scripts check-lint check-variants check-aarch64
@@ -48,7 +48,6 @@ check-scripts: check-setup
 	shellcheck .ci/run $$(grep -l '^#!/bin/\(ba\)\?sh' scripts/*)
 
 check-lint: check-setup
-	scripts/variant build clang
 	scripts/check-lint
 
 check-variants: check-setup

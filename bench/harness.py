@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 BENCH = Path(__file__).resolve().parent
-READY = re.compile(rb"(?:^ready |echo on \w+://127\.0\.0\.1:)(\d+)", re.MULTILINE)
+READY = re.compile(rb"(?:^ready |\w+ on \w+://127\.0\.0\.1:)(\d+)", re.MULTILINE)
 READY_SECONDS = 10
 LOAD_PATIENCE = 60  # beyond the time it is told to take
 

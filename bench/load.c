@@ -27,6 +27,8 @@ static double cpu_at_start;
 static const char usage[] = "usage: load tcp|udp HOST PORT [options]\n"
                             "  --connections N   clients at once (64)\n"
                             "  --size BYTES      a message (64)\n"
+                            "  --ask TEXT        tcp: a question in place of that, each time the same\n"
+                            "  --answer TEXT     what is to come for it (any line)\n"
                             "  --seconds S       how long to measure (3)\n"
                             "  --warmup S        how long to load before that (0.5)\n"
                             "  --depth N         messages under way a connection (1)\n"
@@ -130,6 +132,13 @@ static void read_option(int option)
     case 'p':
         options.watched = (pid_t)number(optarg, 1);
         break;
+    case 'q':
+        options.question = optarg;
+        options.size = strlen(optarg);
+        break;
+    case 'a':
+        options.answer = optarg;
+        break;
     case 'r':
         options.kind = LOAD_CHURN;
         break;
@@ -155,9 +164,17 @@ static void read_server(const char *host, const char *port)
 static void read_arguments(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"connections", 1, 0, 'c'}, {"size", 1, 0, 's'},  {"seconds", 1, 0, 't'},
-        {"warmup", 1, 0, 'w'},      {"depth", 1, 0, 'd'}, {"watch", 1, 0, 'p'},
-        {"churn", 0, 0, 'r'},       {"idle", 0, 0, 'i'},  {0},
+        {"connections", 1, 0, 'c'},
+        {"size", 1, 0, 's'},
+        {"seconds", 1, 0, 't'},
+        {"warmup", 1, 0, 'w'},
+        {"depth", 1, 0, 'd'},
+        {"watch", 1, 0, 'p'},
+        {"churn", 0, 0, 'r'},
+        {"idle", 0, 0, 'i'},
+        {"ask", 1, 0, 'q'},
+        {"answer", 1, 0, 'a'},
+        {0},
     };
     int option;
     while ((option = getopt_long(argc, argv, "", names, NULL)) != -1)
@@ -167,7 +184,11 @@ static void read_arguments(int argc, char **argv)
     bool udp = strcmp(argv[optind], "udp") == 0;
     if (!udp && strcmp(argv[optind], "tcp") != 0)
         wrong_usage();
-    if (udp && (options.kind != LOAD_TCP || options.size < 8 || options.size > 65507))
+    if (udp && (options.kind != LOAD_TCP || options.question || options.size < 8 || options.size > 65507))
+        wrong_usage();
+    if (options.question && options.size == 0)
+        wrong_usage();
+    if (options.answer && (!options.question || !*options.answer))
         wrong_usage();
     if (udp)
         options.kind = LOAD_UDP;

@@ -20,14 +20,16 @@ struct load_options {
     enum load_kind kind;
     struct sockaddr_in server;
     unsigned connections;
-    size_t size;
-    unsigned depth; /* messages a connection has under way */
+    size_t size;          /* of what is sent */
+    const char *question; /* sent each time; NULL: the pattern, which is to come back */
+    const char *answer;   /* what is to come for it; NULL: any line */
+    unsigned depth;       /* messages a connection has under way */
     double seconds, warmup;
     pid_t watched; /* the server's process, 0 if nobody asked what it costs */
 };
 
 struct load_result {
-    uint64_t messages; /* echoed whole and right within the measured time */
+    uint64_t messages; /* echoed, or answered, whole and right within the measured time */
     uint64_t errors;   /* wrong bytes, resets, refused connections */
     uint64_t lost;     /* datagrams without an answer */
     double seconds;

@@ -44,7 +44,7 @@ static enum stream_state broken(const char *what, ssize_t result_of_call)
 enum stream_state stream_send(struct stream *s, int epoll)
 {
     while (s->sent < s->allowed) {
-        const char *bytes = pattern(s->first + s->sent);
+        const char *bytes = options.question ? options.question : pattern(s->first + s->sent);
         if (s->sent_bytes == 0)
             s->started[s->sent % options.depth] = now();
         ssize_t n = send(s->fd, bytes + s->sent_bytes, options.size - s->sent_bytes, MSG_NOSIGNAL);
@@ -62,16 +62,27 @@ enum stream_state stream_send(struct stream *s, int epoll)
     return STREAM_OPEN;
 }
 
-/* Compares what arrived with what was sent, as far as it belongs to one message. */
-static size_t check(struct stream *s, const char *bytes, size_t length)
+/* Compares as much of an answer's rest as has arrived. How much that is; 0: it is another. *whole: it ends there. */
+static size_t compare(const struct stream *s, const char *answer, size_t size, const char *bytes, size_t length,
+                      bool *whole)
 {
-    size_t part = options.size - s->echoed_bytes;
-    if (part > length)
-        part = length;
-    if (memcmp(bytes, pattern(s->first + s->echoed) + s->echoed_bytes, part) != 0)
+    size_t part = size - s->echoed_bytes < length ? size - s->echoed_bytes : length;
+    if (memcmp(bytes, answer + s->echoed_bytes, part) != 0)
         return 0;
-    s->echoed_bytes += part;
+    *whole = s->echoed_bytes + part == size;
     return part;
+}
+
+/* What arrived, as far as it belongs to one answer; 0: to none. */
+static size_t check(const struct stream *s, const char *bytes, size_t length, bool *whole)
+{
+    if (options.answer)
+        return compare(s, options.answer, strlen(options.answer), bytes, length, whole);
+    if (!options.question)
+        return compare(s, pattern(s->first + s->echoed), options.size, bytes, length, whole);
+    const char *newline = memchr(bytes, '\n', length);
+    *whole = newline;
+    return newline ? (size_t)(newline - bytes) + 1 : length;
 }
 
 static void finish_message(struct stream *s, uint64_t limit, int64_t time)
@@ -92,11 +103,13 @@ enum stream_state stream_receive(struct stream *s, uint64_t limit)
         return broken(got < 0 ? "recv" : "closed by the server", got);
     int64_t time = now();
     for (size_t at = 0; at < (size_t)got;) {
-        size_t part = s->echoed < s->allowed ? check(s, buffer + at, (size_t)got - at) : 0;
+        bool whole = false;
+        size_t part = s->echoed < s->allowed ? check(s, buffer + at, (size_t)got - at, &whole) : 0;
         if (part == 0)
-            return broken("an echo differs from what was sent", 0);
+            return broken("an answer differs from what was to come", 0);
         at += part;
-        if (s->echoed_bytes == options.size)
+        s->echoed_bytes += part;
+        if (whole)
             finish_message(s, limit, time);
     }
     return STREAM_OPEN;

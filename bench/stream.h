@@ -1,6 +1,6 @@
 /*
- * One connection of the load: sends numbered messages, checks that each comes back byte for byte,
- * and keeps as many under way as the depth allows.
+ * One connection of the load: sends numbered messages, checks that each comes back byte for byte (or a question, that its
+ * answer comes), and keeps as many under way as the depth allows.
  */
 #ifndef BENCH_STREAM_H
 #define BENCH_STREAM_H

@@ -47,7 +47,7 @@ WEIR_API int weir_prompt(weir_conversation *conversation, const char *prompt, ch
 /* Sends an answer with the client's newline behind it, in one piece. Parks. Returns 0, or -1 as weir_send_all. */
 WEIR_API int weir_answer(weir_conversation *conversation, const char *text, size_t length);
 
-/* The same, as printf(3) makes it. Also fails with ENOMEM. */
+/* The same, as printf(3) makes it. Also fails with ENOMEM, and as printf(3). */
 WEIR_API int weir_answer_format(weir_conversation *conversation, const char *format, ...) WEIR_PRINTF(2, 3);
 
 /* What a command returns. */

@@ -1,6 +1,6 @@
 /* The clocks, deadlines on them, and the time as people write it. */
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <weir/time.h>
 
 #include "base/system.h"
@@ -31,14 +31,45 @@ static time_t seconds_of(int64_t wall)
     return wall / WEIR_S(1) - (wall % WEIR_S(1) < 0);
 }
 
+/* The last `digits` digits of a number. Returns what is behind them. */
+static char *put(char *to, int number, int digits)
+{
+    for (int i = digits - 1; i >= 0; i--, number /= 10)
+        to[i] = (char)('0' + number % 10);
+    return to + digits;
+}
+
+static char *put_marked(char *to, char mark, int number)
+{
+    *to = mark;
+    return put(to + 1, number, 2);
+}
+
+/* By hand: printf(3) would take a multiple of what the time costs, and services tell it often. */
+static void write_iso(const struct tm *time, char text[WEIR_ISO_TIME])
+{
+    int minutes = (int)(labs(time->tm_gmtoff) / 60);
+    char *to = put(text, time->tm_year + 1900, 4);
+    to = put_marked(to, '-', time->tm_mon + 1);
+    to = put_marked(to, '-', time->tm_mday);
+    to = put_marked(to, 'T', time->tm_hour);
+    to = put_marked(to, ':', time->tm_min);
+    to = put_marked(to, ':', time->tm_sec);
+    to = put_marked(to, time->tm_gmtoff < 0 ? '-' : '+', minutes / 60);
+    *put_marked(to, ':', minutes % 60) = '\0';
+}
+
 char *weir_iso_time(int64_t wall, char *text, size_t size)
 {
     time_t seconds = seconds_of(wall);
     struct tm local = {0};
+    char whole[WEIR_ISO_TIME];
     localtime_r(&seconds, &local); /* which cannot fail in the years that nanoseconds reach */
-    long minutes = labs(local.tm_gmtoff) / 60;
-    snprintf(text, size, "%04d-%02d-%02dT%02d:%02d:%02d%c%02ld:%02ld", local.tm_year + 1900, local.tm_mon + 1,
-             local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec, local.tm_gmtoff < 0 ? '-' : '+', minutes / 60,
-             minutes % 60);
+    write_iso(&local, whole);
+    if (size > 0) {
+        size_t length = size < sizeof whole ? size - 1 : sizeof whole - 1;
+        memcpy(text, whole, length);
+        text[length] = '\0';
+    }
     return text;
 }

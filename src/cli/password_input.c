@@ -18,8 +18,8 @@ static int fail(int number, const char *from)
 }
 
 /*
- * Byte by byte, so that what follows is left to others. 1 with a line or what came before the end; 0 where a signal came; -1
- * with an error.
+ * Byte by byte, so that what follows is left to others. 1 with a line or what came before the end; 0 where a signal
+ * came; -1 with an error.
  */
 static int read_line(int fd, const char *from, char *line, size_t size, size_t *length)
 {
@@ -47,8 +47,8 @@ int password_read(char *password, size_t size, size_t *length)
 /* --- a terminal --- */
 
 /*
- * Signals that end or stop a process: the terminal must show again what is typed before they do. So they are held back while
- * it does not, and seen by a descriptor.
+ * Signals that end or stop a process: the terminal must show again what is typed before they do. So they are held
+ * back while it does not, and seen by a descriptor.
  */
 static int hold_signals(sigset_t *before)
 {

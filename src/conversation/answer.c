@@ -50,14 +50,14 @@ int weir_answer(weir_conversation *conversation, const char *text, size_t length
     return length <= SHORT ? answer_short(conversation, text, length) : answer_long(conversation, text, length);
 }
 
-/* An answer that was too long for the stack. */
-static int answer_allocated(weir_conversation *conversation, const char *format, va_list arguments)
+/* An answer that is too long for the stack. */
+static int answer_allocated(weir_conversation *conversation, size_t length, const char *format, va_list arguments)
 {
-    char *text;
-    int length = vasprintf(&text, format, arguments);
-    if (length < 0)
+    char *text = malloc(length + 1);
+    if (!text)
         return weir__fail_memory("answer");
-    int result = weir_answer(conversation, text, (size_t)length);
+    vsnprintf(text, length + 1, format, arguments);
+    int result = weir_answer(conversation, text, length);
     int saved = errno;
     free(text);
     errno = saved;
@@ -71,10 +71,12 @@ static __attribute__((noinline)) int answer_formatted(weir_conversation *convers
     va_list again;
     va_copy(again, arguments);
     int length = vsnprintf(text, sizeof text, format, arguments), result;
-    if (length >= 0 && (size_t)length < sizeof text)
+    if (length < 0)
+        result = weir__fail_system(errno, "answer", "");
+    else if ((size_t)length < sizeof text)
         result = weir_answer(conversation, text, (size_t)length);
     else
-        result = answer_allocated(conversation, format, again);
+        result = answer_allocated(conversation, (size_t)length, format, again);
     va_end(again);
     return result;
 }

@@ -54,18 +54,6 @@ static bool is_nothing(const weir_conversation *conversation, size_t length)
     return length == 0 && !by_lines(conversation);
 }
 
-int weir_read_message(weir_conversation *conversation, char **message, size_t *length)
-{
-    size_t unwanted;
-    if (!length)
-        length = &unwanted;
-    int result;
-    do
-        result = read_any(conversation, message, length);
-    while (result > 0 && is_nothing(conversation, *length));
-    return result;
-}
-
 /* Asks a client that has been silent for the pause. Returns 1 if it was asked, 0 if it was not silent, or -1. */
 static int ask_if_silent(weir_conversation *conversation, const char *prompt)
 {
@@ -77,16 +65,27 @@ static int ask_if_silent(weir_conversation *conversation, const char *prompt)
     return weir_send_all(conversation->conn, prompt, strlen(prompt)) < 0 ? -1 : 1;
 }
 
-int weir_prompt(weir_conversation *conversation, const char *prompt, char **message, size_t *length)
+/* Reads the next message; asks for it, once, where there is a prompt. */
+static int read_or_ask(weir_conversation *conversation, const char *prompt, char **message, size_t *length)
 {
-    size_t unwanted;
-    if (!length)
-        length = &unwanted;
-    int asked = 0, result;
+    int asked = prompt == NULL, result;
     do {
         if (!asked && (asked = ask_if_silent(conversation, prompt)) < 0)
             return -1;
+        *length = 0;
         result = read_any(conversation, message, length);
     } while (result > 0 && is_nothing(conversation, *length));
     return result;
+}
+
+int weir_read_message(weir_conversation *conversation, char **message, size_t *length)
+{
+    size_t unwanted;
+    return read_or_ask(conversation, NULL, message, length ? length : &unwanted);
+}
+
+int weir_prompt(weir_conversation *conversation, const char *prompt, char **message, size_t *length)
+{
+    size_t unwanted;
+    return read_or_ask(conversation, prompt, message, length ? length : &unwanted);
 }

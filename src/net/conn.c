@@ -182,8 +182,8 @@ static bool is_cut(weir_conn *conn, const char *step)
 /* What is left of a stream that was cut will never be acknowledged. */
 static int fail_cut(weir_conn *conn, int queued, const char *step)
 {
-    char name[WEIR_ADDRESS_TEXT];
-    weir__conn_name(conn, name, sizeof name);
+    char text[WEIR_ADDRESS_TEXT];
+    const char *name = weir__conn_name(conn, text, sizeof text);
     if (queued == 0)
         return weir_fail(WEIR_ERROR_CLOSED, ECONNRESET, step, name, "the peer closed before it had read all");
     return weir_fail(WEIR_ERROR_CLOSED, ECONNRESET, step, name, "%d bytes were not acknowledged", queued);

@@ -2,7 +2,7 @@
  * Buffered reading: lines, and bytes up to a mark. What follows is read ahead, and any reading call takes it.
  *
  * The memory exists while something is in it or a line in it has been handed out: whoever waits for a first byte
- * holds none. It grows as far as the caller's limit asks, never because a peer sends much.
+ * holds none. It grows as far as the caller's limit asks; for what a peer sends beyond a line, within that limit, to 16 KiB.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +12,8 @@
 #include "base/error.h"
 #include "net/lines.h"
 
-enum { FIRST_SIZE = 4096 };
+/* Most messages are short, and memory for a few of them costs malloc(3) little; who sends much gets more. */
+enum { FIRST_SIZE = 960, MOST_AHEAD = 16384 };
 
 /* What is looked for. */
 struct search {
@@ -85,6 +86,7 @@ static int make_room(weir_conn *conn, size_t size)
         lines->size = size;
         conn->lines = lines;
     }
+    lines->filled = false;
     lines->start = 0;
     lines->end = left;
     lines->terminator = 0;
@@ -106,13 +108,21 @@ int weir__lines_give_back(weir_conn *conn, const void *data, size_t size)
     return 0;
 }
 
-/* Room for more than is ahead, at most for `most` in all: twice as much as before. */
+/* What one has now; where the last receive filled it twice that, up to a bound. */
+static size_t size_so_far(const struct weir__lines *lines)
+{
+    if (lines == NULL)
+        return 0;
+    return lines->filled && lines->size <= MOST_AHEAD / 2 ? lines->size * 2 : lines->size;
+}
+
+/* Room for more than is ahead, at most for `most` in all: twice as much as is there, or came at once. */
 static int grow(weir_conn *conn, size_t most)
 {
-    size_t left = weir__lines_left(conn);
+    size_t left = weir__lines_left(conn), so_far = size_so_far(conn->lines);
     size_t size = left < FIRST_SIZE / 2 ? FIRST_SIZE : left * 2;
-    if (conn->lines != NULL && conn->lines->size > size)
-        size = conn->lines->size;
+    if (so_far > size)
+        size = so_far;
     return make_room(conn, size < most ? size : most);
 }
 
@@ -143,6 +153,7 @@ static ssize_t receive_now(weir_conn *conn)
     }
     weir__conn_count(conn, WEIR__READABLE, (size_t)length);
     lines->end += (size_t)length;
+    lines->filled = (size_t)length == room;
     if (length == 0)
         conn->ended = !conn->datagram;
     else if ((size_t)length < room && !conn->datagram)

@@ -7,6 +7,7 @@
 struct weir__lines {
     size_t start, end; /* of what was read ahead, in data */
     size_t size;       /* of data, but for a byte for a terminator */
+    bool filled;       /* by the last receive: there may be much more */
     size_t terminator; /* where a NUL was put behind what was handed out; 0: nowhere */
     char replaced;     /* what stood there */
     char data[];

@@ -6,8 +6,8 @@
 #include "base/error.h"
 #include "net/lines.h"
 
-/* A CR LF, which is not of the message. */
-enum { LONGEST_NEWLINE = 2, FIRST_SIZE = 4096 };
+/* A CR LF, which is not of the message; and more than is ever read ahead at once. */
+enum { LONGEST_NEWLINE = 2, ANY_SIZE = 1 << 20 };
 
 static bool is_newline(char one)
 {
@@ -111,7 +111,7 @@ int weir__await_message(weir_conn *conn, int64_t until)
 {
     if (weir__lines_enter(conn) < 0)
         return -1;
-    ssize_t more = weir__lines_left(conn) ? 1 : weir__lines_read_more(conn, FIRST_SIZE, until);
+    ssize_t more = weir__lines_left(conn) ? 1 : weir__lines_read_more(conn, ANY_SIZE, until);
     weir__conn_leave(conn, WEIR__READABLE);
     return more == -1 ? -1 : more != WEIR__LINES_QUIET;
 }

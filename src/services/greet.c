@@ -61,20 +61,31 @@ static bool is_control(const unsigned char *text, size_t length)
     return length == 3 && text[0] == 0xe2 && text[1] == 0x80 && (text[2] == 0xa8 || text[2] == 0xa9);
 }
 
+/* How much of it is plain ASCII without controls: nearly always all. */
+static size_t plain_length(const unsigned char *text, size_t length)
+{
+    size_t plain = 0;
+    while (plain < length && text[plain] >= 0x20 && text[plain] < 0x7f)
+        plain++;
+    return plain;
+}
+
 /* Puts the name as sent, less control characters, where there is room for `length`. Returns its length. */
 static size_t clean(const char *message, size_t length, char *name)
 {
-    const unsigned char *text = (const unsigned char *)message;
-    size_t kept = 0;
-    for (size_t i = 0; i < length;) {
-        size_t whole = character_length(text + i, length - i), step = whole ? whole : 1;
-        if (!is_control(text + i, whole)) {
-            memcpy(name + kept, text + i, step);
-            kept += step;
-        }
-        i += step;
+    const unsigned char *text = (const unsigned char *)message, *end = text + length;
+    char *kept = name;
+    for (;;) {
+        size_t plain = plain_length(text, (size_t)(end - text));
+        kept = mempcpy(kept, text, plain);
+        text += plain;
+        if (text == end)
+            return (size_t)(kept - name);
+        size_t whole = character_length(text, (size_t)(end - text)), step = whole ? whole : 1;
+        if (!is_control(text, whole))
+            kept = mempcpy(kept, text, step);
+        text += step;
     }
-    return kept;
 }
 
 static bool is_blank(const char *name, size_t length)

@@ -34,7 +34,9 @@ static weir_next went_on(int result)
 static weir_next tell_number(weir_conversation *conversation, const char *message, size_t length, void *arg)
 {
     (void)message, (void)length, (void)arg;
-    return went_on(weir_answer_format(conversation, "%d", 1 + (int)weir_random_below(MOST_RANDOM)));
+    char text[WEIR_INT_TEXT];
+    weir_int_text(1 + (int64_t)weir_random_below(MOST_RANDOM), text, sizeof text);
+    return went_on(weir_answer(conversation, text, strlen(text)));
 }
 
 static weir_next tell_time(weir_conversation *conversation, const char *message, size_t length, void *arg)
@@ -166,7 +168,7 @@ static const char *const examples[] = {
 const weir_service menu_service = {
     .size = sizeof(weir_service),
     .name = "menu",
-    .summary = "answers by a menu: R a random number, T the time, L what serves, E ends",
+    .summary = "answers by a menu: a random number, the time, what serves, the end",
     .description =
         "Each message of a client is an option, in either case: R is answered by a random number from 1 to 10, T by "
         "this machine's local time as ISO 8601 has it (2026-11-21T07:15:00+01:00), L by what serves (its version, the "

@@ -1,4 +1,6 @@
-/* How many of something run at once: who is one too many waits for another's end, and is refused where too many wait. */
+/*
+ * How many of something run at once: who is one too many waits for another's end, and is refused where too many wait.
+ */
 #ifndef SERVICES_SLOTS_H
 #define SERVICES_SLOTS_H
 
@@ -14,7 +16,10 @@ struct slots_words {
     const char *waiting_option; /* "--max-waiting" */
 };
 
-/* For `most` at once (negative: any number) and `waiting` clients beside them. NULL with ENOMEM. NULL is fine to free. */
+/*
+ * For `most` at once (negative: any number) and `waiting` clients beside them. NULL with ENOMEM. NULL is fine to
+ * free.
+ */
 struct slots *slots_new(const struct slots_words *words, int64_t most, int64_t waiting);
 void slots_free(struct slots *slots);
 

@@ -1,6 +1,7 @@
 /*
- * threat's feed: any bytes at all are read as XML, and nothing but them: no file and no network is touched. What comes of them is
- * alerts with times that there are, the same ones each time, and a level that is one of those in force; or a reason.
+ * threat's feed: any bytes at all are read as XML, and nothing but them: no file and no network is touched. What
+ * comes of them is alerts with times that there are, the same ones each time, and a level that is one of those in
+ * force; or a reason.
  */
 #include <errno.h>
 #include <libxml/parser.h>
@@ -67,7 +68,8 @@ static void require_same(const struct threat_alerts *one, const struct threat_al
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct threat_alerts alerts, again;
-    threat_feed_prepare();
+    if (threat_feed_prepare() < 0)
+        abort();
     xmlSetExternalEntityLoader(load);
     char *text = fuzz_string(data, size), *bytes = fuzz_alloc(size);
     memcpy(bytes, data, size);

@@ -39,6 +39,48 @@ static bool write_in_many_ways(weir_conn *from, weir_conn *to)
     return sent == 7 ? read_text(to, "one two") && read_end(to) && weir_at_end(to) : cut_short("weir_send_vector");
 }
 
+/* --- messages --- */
+
+static bool read_message(weir_conversation *talk, const char *expected, const char *prompt)
+{
+    char *message;
+    size_t length;
+    int got = prompt ? weir_prompt(talk, prompt, &message, &length) : weir_read_message(talk, &message, &length);
+    TRY(got);
+    return got ? is_text("weir_read_message", message, length, expected) : cut_short("weir_read_message");
+}
+
+static bool answer_lines(weir_conn *from, weir_conn *to)
+{
+    char digits[601];
+    weir_conversation talk = weir_conversation_begin(to);
+    talk.pause = PATIENCE;
+    if (!send_text(from, "anna\r\nand more\n") || !read_message(&talk, "anna", NULL) ||
+        !read_message(&talk, "and more", "?"))
+        return false;
+    TRY(weir_answer(&talk, "hi", 2));
+    TRY(weir_answer_format(&talk, "%0600d", 7));
+    TRY(weir_read_exactly(from, digits, 4));
+    TRY(weir_read_exactly(from, digits, 600));
+    return digits[599] == '7' || wrong("a long answer ends in %c", digits[599]);
+}
+
+/* In pauses, asked for, and then too long. */
+static bool answer_pieces(weir_conn *from, weir_conn *to)
+{
+    static const weir_command commands[] = {{.reply = "?"}};
+    weir_conversation talk = weir_conversation_begin(to);
+    talk.pause = WEIR_MS(1);
+    talk.limit = 5;
+    if (!send_text(from, "bob") || !read_message(&talk, "bob", NULL) || !send_text(from, "longer") ||
+        !end_writing(from))
+        return false;
+    if (weir_converse(&talk, commands, NULL) == 0)
+        return wrong("weir_converse takes six bytes for five");
+    return errno == EMSGSIZE ? read_text(from, "a message may have at most 5 bytes") && read_end(from)
+                             : failed("weir_converse");
+}
+
 static bool on_pair(int type, bool (*first)(weir_conn *, weir_conn *), bool (*second)(weir_conn *, weir_conn *))
 {
     weir_conn *pair[2];
@@ -54,6 +96,11 @@ static bool on_pair(int type, bool (*first)(weir_conn *, weir_conn *), bool (*se
 static bool reading(void)
 {
     return on_pair(SOCK_STREAM, read_in_many_ways, write_in_many_ways);
+}
+
+static bool messages(void)
+{
+    return on_pair(SOCK_STREAM, answer_lines, NULL) && on_pair(SOCK_STREAM, answer_pieces, NULL);
 }
 
 /* --- more than a socket takes, so that both directions wait --- */
@@ -189,6 +236,8 @@ static bool relay_in_thread(void)
 const struct conversation stream_talks[] = {
     {"reading", reading, .in_fiber = true},
     {"reading_in_thread", reading, .once = true},
+    {"messages", messages, .in_fiber = true},
+    {"messages_in_thread", messages, .once = true},
     {"bulk", bulk, .in_fiber = true},
     {"sendfile", sendfiles, .in_fiber = true},
     {"relay", relays, .in_fiber = true},

@@ -228,6 +228,16 @@ def group_members(group):
     return members
 
 
+def end_all(servers):
+    """Has servers end well, checked; and whatever comes, none of them is left."""
+    try:
+        for server in servers:
+            server.stop()
+    finally:
+        for server in servers:
+            server.kill()
+
+
 @pytest.fixture
 def weir():
     """Runs the program: weir("ask", endpoint, "hello").stdout"""
@@ -245,12 +255,7 @@ def serve():
         return server
 
     yield start
-    try:
-        for server in servers:
-            server.stop()
-    finally:
-        for server in servers:
-            server.kill()
+    end_all(servers)
 
 
 @pytest.fixture(params=BACKENDS)

@@ -2,25 +2,13 @@
 import os
 import re
 import socket
-import struct
 import subprocess
 import threading
 import time
 
 import pytest
 
-
-def reset(connection):
-    """Closes so that the other side gets a reset."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.close()
-
-
-def read_to_end(connection):
-    data = b""
-    while chunk := connection.recv(65536):
-        data += chunk
-    return data
+from talk import read_to_end, reset
 
 
 def answers(text):

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from conftest import Server, group_members
+from conftest import Server, end_all, group_members
 from programs import TRIAL
 from talk import eventually, is_cut
 
@@ -27,12 +27,7 @@ def trial():
         return servers[-1]
 
     yield start
-    try:
-        for server in servers:
-            server.stop()
-    finally:
-        for server in servers:
-            server.kill()
+    end_all(servers)
 
 
 def ask(client, line):

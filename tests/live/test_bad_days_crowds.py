@@ -1,9 +1,11 @@
 """Thousands of connections at once: each is answered, and when they have gone so has what they cost."""
+import contextlib
 import resource
 
 import pytest
 
 from conftest import PATIENCE
+from namespace import Namespace
 from programs import Crowd, descriptors, resident
 from talk import eventually, is_echoed
 
@@ -16,8 +18,23 @@ KEPT_OF_EACH = 700
 MEMORY_TELLS = PATIENCE == 1
 
 
+@pytest.fixture(autouse=True)
+def apart():
+    """
+    A network of its own, where one may be had: where a hundred thousand connections have just ended the kernel remembers no
+    more of them, and ends those of other tests by resets.
+    """
+    try:
+        namespace = Namespace()
+    except pytest.skip.Exception:
+        yield
+        return
+    with contextlib.closing(namespace), namespace:
+        yield
+
+
 @pytest.fixture
-def crowd():
+def crowd(apart):
     crowds = []
 
     def gather(server, count):

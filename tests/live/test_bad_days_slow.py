@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from conftest import PATIENCE, Server, seconds
+from conftest import PATIENCE, Server, end_all, seconds
 from namespace import Namespace
 from programs import TRIAL, Told
 from talk import pattern, read_exactly
@@ -35,12 +35,7 @@ def trial(network, backend):
         return server
 
     yield start
-    try:
-        for server in servers:
-            server.stop()
-    finally:
-        for server in servers:
-            server.kill()
+    end_all(servers)
 
 
 @pytest.fixture

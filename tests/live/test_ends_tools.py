@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import WEIR, Server, environment, seconds
+from conftest import WEIR, Server, end_all, environment, seconds
 from talk import eventually, pattern
 
 HERE, THERE = pattern(1_000_000, "here"), pattern(1_000_000, "there")
@@ -134,12 +134,7 @@ def relay():
         return servers[-1]
 
     yield begin
-    try:
-        for server in servers:
-            server.stop()
-    finally:
-        for server in servers:
-            server.kill()
+    end_all(servers)
 
 
 def test_relay_between_two(start, tool, relay, tmp_path):

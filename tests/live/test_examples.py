@@ -6,6 +6,7 @@ machine; only /tmp/ is another folder, bench runs for a moment, and check does n
 import contextlib
 import json
 import os
+import pathlib
 import re
 import resource
 import select
@@ -13,6 +14,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import xml.etree.ElementTree
 
@@ -23,6 +25,7 @@ from pages import MANUALS, PAGES, examples_in_manual, examples_of
 from stage import Stage
 
 LINES = sorted({line for words in [[], *PAGES] for line in examples_of(words)})
+FEED = pathlib.Path(__file__).with_name("feed.py")
 FILE = b"".join(b"line %d of a file\n" % i for i in range(2000))
 
 
@@ -34,7 +37,8 @@ class Running:
     """A command line that runs: what it has printed so far, and its end."""
 
     def __init__(self, stage, line, folder, shell=("bash", "-c")):
-        env = environment({"PATH": f"{folder}/bin:{os.environ['PATH']}", "HOME": str(folder)})
+        env = environment({"PATH": f"{folder}/bin:{os.environ['PATH']}", "HOME": str(folder), "XDG_STATE_HOME": "",
+                           "no_proxy": "*"})
         self.line, self.printed, self.said = line, b"", b""
         self.process = subprocess.Popen([*stage.wrapper, *shell, line], env=env, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
@@ -309,10 +313,50 @@ def run_run(play, line):
     serving.terminate()
 
 
+def type_password(play, line):
+    """Runs it at a terminal, script(1)'s, and answers what it asks."""
+    run = play.start(line.text, shell=("script", "-qe", "/dev/null", "-c"))
+    for question in (b"password: ", b"again: "):
+        assert run.read_until(lambda: question in run.printed)
+        run.process.stdin.write(b"secret\n")
+        run.process.stdin.flush()
+    run.end()
+
+
+def run_user(play, line):
+    action, name, text = (line.operands + ["", ""])[:3]
+    if action != "add":
+        play.finish("weir user add bob --password-stdin", b"before\n")
+    if action in ("add", "passwd") and "--password-stdin" not in line.options:
+        type_password(play, line)
+    else:
+        play.finish(line.text)
+    greeting = line.options.get("--greeting") or text or f"hi {name}"
+    expected = {"remove": "", "list": "bob\thi bob\n"}.get(action, f"{name}\t{greeting}\n")
+    assert play.finish("weir user list").decode() == expected
+
+
+def feed_of(play, line):
+    """Has the feed that a line names served. Of the real one nothing is to be had on the stage. Returns what level there is."""
+    if "--feed" not in line.options:
+        return "unknown"
+    feed = play.start(f"exec {sys.executable} {FEED} {play.folder} 127.0.0.1 443 example.org")
+    assert feed.read_until(lambda: feed.printed == b"ready\n")
+    return "elevated"
+
+
+def run_threat(play, line):
+    level = feed_of(play, line)
+    asked = play.start(line.text)
+    assert asked.end(1 if level == "unknown" else 0) == f"{level}\n".encode()
+
+
 def run_serve(play, line):
     if len(line.page) == 1 or "--help" in line.options:
         assert play.finish(line.text)
         return
+    if line.page[1] == "threat":
+        line.level = feed_of(play, line)
     serving = play.serve(line.text, max(1, len(line.operands)))
     endpoints = [reached_at(endpoint, line.text) for endpoint in serving.endpoints]
     assert line.page[1] in CHECKS, f"nothing here checks {line.page[1]}: add to CHECKS"
@@ -363,6 +407,14 @@ def check_menu(play, line, _, endpoints):
         assert int(said[-2]) in range(1, 11) and said[-1] == "goodbye"
 
 
+def check_login(play, line, _, endpoints):
+    """Accounts may come when it serves already."""
+    file = f"--users {line.options['--users']}" if "--users" in line.options else ""
+    play.finish(f"weir user add anna --password-stdin {file}", b"secret\n")
+    for endpoint in endpoints:
+        assert play.ask(endpoint, b"anna secret\n") == b"hi anna\n"
+
+
 def check_log(play, line, serving, endpoints):
     for number, endpoint in enumerate(endpoints):
         text = b"hello %d" % number
@@ -371,8 +423,15 @@ def check_log(play, line, serving, endpoints):
         assert serving.read_until(lambda: text in (play.kept(file) if file else serving.printed))
 
 
-CHECKS = {"echo": check_echo, "exec": check_exec, "greet": check_greet, "log": check_log, "menu": check_menu,
-          "print": check_print}
+def check_threat(play, line, _, endpoints):
+    for endpoint in endpoints:
+        time_now, level = play.ask(endpoint, b"getTime\ngetThreat\n").decode().splitlines()
+        assert re.fullmatch(r"\d{4}(-\d\d){2}T\d\d(:\d\d){2}[+-]\d\d:\d\d", time_now)
+        assert level.partition(":")[0] == line.level
+
+
+CHECKS = {"echo": check_echo, "exec": check_exec, "greet": check_greet, "log": check_log, "login": check_login,
+          "menu": check_menu, "print": check_print, "threat": check_threat}
 RUNNERS = {
     "ask": run_ask,
     "bench": run_bench,
@@ -384,6 +443,8 @@ RUNNERS = {
     "relay": run_relay,
     "run": run_run,
     "serve": run_serve,
+    "threat": run_threat,
+    "user": run_user,
 }
 
 

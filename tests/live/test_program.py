@@ -391,15 +391,18 @@ def held_ports():
     """Holds the default ports of all services, where nobody else does."""
     endpoints = "".join(re.search("^Default endpoints: (.*)$", run_weir("serve", service, "--help").stdout.decode(),
                                   re.MULTILINE).group(1) + " " for service in SERVICES)
-    ports = [int(port) for port in re.findall(r":(\d+)\b", endpoints)]
+    ports = [(scheme, int(port)) for scheme, port in re.findall(r"(\w+)://[^ ,]*:(\d+)\b", endpoints)]
     with contextlib.ExitStack() as holders:
-        for port in ports:
-            holder = holders.enter_context(socket.socket())
-            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for scheme, port in ports:
+            kind = socket.SOCK_DGRAM if scheme == "udp" else socket.SOCK_STREAM
+            holder = holders.enter_context(socket.socket(type=kind))
             with contextlib.suppress(OSError):
+                if scheme != "udp":
+                    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 holder.bind(("127.0.0.1", port))
-                holder.listen()
-        yield ports
+                if scheme != "udp":
+                    holder.listen()
+        yield [port for _, port in ports]
 
 
 def test_run_fails_where_no_service_can_start(weir, held_ports):

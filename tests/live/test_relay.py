@@ -4,12 +4,12 @@ import os
 import queue
 import signal
 import socket
-import struct
 import threading
 
 import pytest
 
-from conftest import BACKENDS, MODELS, Server, run_weir, seconds
+from conftest import BACKENDS, MODELS, Server, end_all, run_weir, seconds
+from talk import read_to_end, reset
 
 
 @pytest.fixture
@@ -22,19 +22,7 @@ def relay():
         return relays[-1]
 
     yield start
-    try:
-        for each in relays:
-            each.stop()
-    finally:
-        for each in relays:
-            each.kill()
-
-
-def read_all(connection):
-    data = b""
-    while piece := connection.recv(65536):
-        data += piece
-    return data
+    end_all(relays)
 
 
 def to_unix(path):
@@ -44,23 +32,18 @@ def to_unix(path):
     return connection
 
 
-def reset(connection):
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.close()
-
-
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_half_close_goes_through_and_the_answer_comes_back(relay, peer, backend, model):
     def answer(connection):
-        connection.sendall(b"heard " + read_all(connection))
+        connection.sendall(b"heard " + read_to_end(connection))
 
     middle = relay("tcp://127.0.0.1:0", peer(answer).endpoint, "--backend", backend, "--model", model)
     for text in (b"one", b"two"):
         with middle.connect(timeout=20) as client:
             client.sendall(text)
             client.shutdown(socket.SHUT_WR)
-            assert read_all(client) == b"heard " + text
+            assert read_to_end(client) == b"heard " + text
     counters = middle.wait_for_counters("relay", accepted=2, active=0)
     assert counters["bytes_in"] == 6 and counters["bytes_out"] == 18
 
@@ -73,7 +56,7 @@ def test_from_any_stream_to_any(relay, serve, tmp_path, source, target):
     with to_unix(f"{tmp_path}/relay") if source == "unix" else middle.connect(timeout=20) as client:
         sender = threading.Thread(target=lambda: (client.sendall(data), client.shutdown(socket.SHUT_WR)))
         sender.start()
-        assert read_all(client) == data
+        assert read_to_end(client) == data
         sender.join()
 
 
@@ -83,11 +66,11 @@ def test_the_other_end_may_end_first_and_still_be_sent_to(relay, peer):
     def talk(connection):
         connection.sendall(b"hello")
         connection.shutdown(socket.SHUT_WR)
-        heard.put(read_all(connection))
+        heard.put(read_to_end(connection))
 
     middle = relay("tcp://127.0.0.1:0", peer(talk).endpoint)
     with middle.connect(timeout=20) as client:
-        assert read_all(client) == b"hello"
+        assert read_to_end(client) == b"hello"
         client.sendall(b"late")
     middle.wait_for_counters("relay", accepted=1, active=0)
     assert heard.get(timeout=seconds(20)) == b"late"

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from conftest import BACKENDS, MODELS, Server, run_weir, seconds
+from conftest import BACKENDS, MODELS, Server, end_all, run_weir, seconds
 
 
 @pytest.fixture
@@ -21,12 +21,7 @@ def relay():
         return relays[-1]
 
     yield start
-    try:
-        for each in relays:
-            each.stop()
-    finally:
-        for each in relays:
-            each.kill()
+    end_all(relays)
 
 
 class Other:

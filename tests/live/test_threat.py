@@ -1,4 +1,4 @@
-"""weir serve threat and weir threat, against a feed of this machine: what it says, what is wrong with it, and when it is asked."""
+"""weir serve threat and weir threat, with a feed of this machine: what it says, what is wrong with it, when it is asked."""
 import contextlib
 import re
 import signal
@@ -114,7 +114,7 @@ UNKNOWN = {
     "another root": (lambda: b"<html><body/></html>", {}, 200, "not a list of alerts, but <html>"),
     "a sorry page as text": (lambda: b"<alerts>Sorry!</alerts>", {}, 200, "among the alerts there is text"),
     "an unknown type": (lambda: alerts(alert("Purple Threat")), {}, 200, "of no type that is known"),
-    "a day that is none": (lambda: alerts('<alert start="2026/02/30 10:00" type="Bulletin"/>'), {}, 200, "without a start"),
+    "a day that is none": (lambda: alerts('<alert start="2026/02/30 10:00"/>'), {}, 200, "without a start"),
     "an entity bomb": (bomb, {}, 200, "a DOCTYPE, which is refused"),
     "an external entity": (lambda: b'<!DOCTYPE alerts SYSTEM "file:///etc/passwd"><alerts/>', {}, 200, "a DOCTYPE"),
     "2 MB": (lambda: alerts(" " * 2_000_000), {}, 200, "more than 1048576 bytes"),
@@ -184,7 +184,7 @@ def test_nobody_listens(refused):
 
 @pytest.mark.parametrize("command", [["threat"], ["serve", "threat", TCP]])
 @pytest.mark.parametrize("options, reason", [
-    (["--feed", "http://127.0.0.1/feed.xml"], r"--feed: http://127.0.0.1/feed.xml is no URL of the form https://HOST/PATH"),
+    (["--feed", "http://127.0.0.1/feed.xml"], r"--feed: http://127.0.0.1/feed.xml is no URL of the form https://.*"),
     (["--feed", "file:///etc/passwd"], r"--feed: file:///etc/passwd is no URL .*"),
     (["--feed", "feed"], r"--feed: feed is no URL .*"),
     (["--feed", "https://me:secret@127.0.0.1/"], r"--feed: an URL with a user's name .*"),
@@ -229,7 +229,8 @@ def test_nc_asks(threat, feed):
     host, port = server.address()
     asked = subprocess.run(["nc", "-N", host, str(port)], input=b"getTime\ngetThreat\nfoo\ndisconnect\n",
                            capture_output=True, timeout=seconds(30))
-    assert re.fullmatch(rf"{TIME}\n(none|unknown: the feed has not answered yet)\nunknown command\n", asked.stdout.decode())
+    level = "(none|unknown: the feed has not answered yet)"
+    assert re.fullmatch(rf"{TIME}\n{level}\nunknown command\n", asked.stdout.decode())
 
 
 def test_every_model(threat, feed, model):

@@ -2,6 +2,7 @@
 #include "scenarios.h"
 
 #include <stddef.h>
+#include <time.h>
 #include <weir/sim.h>
 
 static const weir_sim_scenario scenarios[] = {
@@ -39,11 +40,15 @@ static const weir_sim_scenario scenarios[] = {
      .set_up = cancels,
      .without = WEIR_SIM_CLOCK},
     {.name = "duplex", .summary = "both sides read and write at once, at speeds of their own", .set_up = duplex},
+    {.name = "records",
+     .summary = "weir serve log, on a disk that fails: what came is stored, or told as dropped",
+     .set_up = records},
     {.name = "relay", .summary = "two connections joined, half-closes passed on", .set_up = relay},
     {.name = "lines", .summary = "lines, marks and fixed lengths over cuts at any byte", .set_up = lines},
     {.name = "conversations",
      .summary = "messages by lines and by pauses, over cuts and delays",
      .set_up = conversations},
+    {.name = "answers", .summary = "greet and menu, line for line", .set_up = answers},
     {.name = "channels", .summary = "channels and select beside sockets", .set_up = channels},
     {.name = "offload",
      .summary = "work on the pool with deadlines and cancels",
@@ -59,10 +64,13 @@ static const weir_sim_scenario scenarios[] = {
     {.name = "restarts", .summary = "a service that is killed, and keeps what it has confirmed", .set_up = restarts},
     {.name = "clocks", .summary = "many timers, kept to the tick", .set_up = clocks, .without = WEIR_SIM_CLOCK},
     {.name = "signals", .summary = "signals, none of which is forgotten", .set_up = signals},
+    {.name = "login", .summary = "the door of login, at which some guess and some go", .set_up = login},
+    {.name = "threat", .summary = "threat, whose feed is slow and fails", .set_up = threat},
     {0},
 };
 
 int main(int argc, char **argv)
 {
+    tzset(); /* what the C library keeps of the time zone would look like a run's memory */
     return weir_sim_main(argc, argv, scenarios);
 }

@@ -11,15 +11,19 @@ void udp_echo(void), udp_relay(void), udp_batches(void), unix_datagrams(void); /
 void deadlines(void), deadlines_and_jumps(void);                               /* deadlines.c */
 void cancels(void);                                                            /* cancels.c */
 void duplex(void);                                                             /* duplex.c */
+void records(void);                                                            /* records.c */
 void relay(void);                                                              /* relay.c */
 void lines(void);                                                              /* lines.c */
 void conversations(void);                                                      /* conversations.c */
+void answers(void);                                                            /* answerers.c */
 void channels(void);                                                           /* channels.c */
 void offload(void);                                                            /* offload.c */
 void unix_streams(void), pairs(void);                                          /* local.c */
+void login(void);                                                              /* login.c */
 void log_writer(void), send_files(void), pipes(void);                          /* files.c */
 void restarts(void);                                                           /* restart.c */
 void clocks(void);                                                             /* clocks.c */
 void signals(void);                                                            /* signals.c */
+void threat(void);                                                             /* threat.c */
 
 #endif

@@ -175,12 +175,14 @@ static void a_flush_leaves_the_reset_to_the_reader(void)
     char byte;
     weir_conn *conn = tcp_pair(&peer);
     struct pollfd there = {peer, POLLIN, 0}, here = {weir_fd(conn), 0, 0};
+    const char *whose = text("flush tcp://127.0.0.1:%u: ", port_of(peer));
     check(weir_send_all(conn, "x", 1) == 0);
     check(poll(&there, 1, 20000) == 1);
     close(peer);
     check(poll(&here, 1, 20000) == 1);
     check(weir_flush(conn, WEIR_S(20)) == -1);
     check_error(ECONNRESET, WEIR_ERROR_CLOSED);
+    check(strncmp(weir_error()->sentence, whose, strlen(whose)) == 0);
     check(weir_recv(conn, &byte, 1) == -1);
     check_error(ECONNRESET, WEIR_ERROR_CLOSED);
     weir_close(conn);

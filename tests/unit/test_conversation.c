@@ -121,30 +121,6 @@ static void a_pause_ends_messages_where_none_came(void)
     end(&talk, peer);
 }
 
-static void *say_newlines_and_then_bob(void *arg)
-{
-    int peer = (int)(intptr_t)arg;
-    for (int i = 0; i < 3; i++) {
-        check(send(peer, "\r\n", 2, 0) == 2);
-        usleep(20000);
-    }
-    check(send(peer, "bob\n", 4, 0) == 4);
-    return NULL;
-}
-
-static void newlines_alone_are_no_message_between_pauses(void)
-{
-    int peer;
-    weir_conversation talk = conversation(&peer);
-    say(peer, "anna\r");
-    check_message(&talk, "anna");
-    pthread_t other = beside(say_newlines_and_then_bob, (void *)(intptr_t)peer);
-    check_message(&talk, "bob");
-    check(talk.newline == WEIR_NEWLINE_NONE);
-    join_beside(other);
-    end(&talk, peer);
-}
-
 static void the_end_of_the_stream_ends_a_message(void)
 {
     int peer;
@@ -561,7 +537,6 @@ int main(void)
         EVERYWHERE(newlines_end_messages_where_one_came_first),
         EVERYWHERE(answers_end_as_the_first_message_did),
         EVERYWHERE(a_pause_ends_messages_where_none_came),
-        EVERYWHERE(newlines_alone_are_no_message_between_pauses),
         EVERYWHERE(the_end_of_the_stream_ends_a_message),
         EVERYWHERE(a_newline_may_come_in_two_pieces),
         EVERYWHERE(a_byte_then_a_long_pause_in_a_line),

@@ -1,4 +1,4 @@
-/* Accounts of the login: their file, what is kept of passwords, and the judge, which works the same for whoever is wrong. */
+/* Accounts of the login: what may be one, and the file that they are in. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,73 +10,15 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <pthread.h>
-#include <sched.h>
-#include <sodium.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <weir/weir.h>
 
+#include "login.h"
 #include "services/login/accounts.h"
-#include "services/login/background.h"
-#include "services/login/judge.h"
 #include "services/login/users_file.h"
-
-/* The least there is: what is tested here is not how long it takes. */
-static const struct password_cost cheap = {crypto_pwhash_OPSLIMIT_MIN, crypto_pwhash_MEMLIMIT_MIN};
-
-static char folder[64], path[128];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    const char *parent = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/login-XXXXXX", parent && strlen(parent) < 40 ? parent : "/tmp");
-    if (!mkdtemp(folder))
-        return -1;
-    snprintf(path, sizeof path, "%s/a/b/users.db", folder);
-    return 0;
-}
-
-static int remove_one(const char *name, const struct stat *status, int kind, struct FTW *walk)
-{
-    (void)status, (void)kind, (void)walk;
-    return remove(name);
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static struct accounts *opened(void)
-{
-    struct accounts *accounts = accounts_open(path, true);
-    if (!accounts)
-        fail_msg("%s", weir_error()->sentence);
-    return accounts;
-}
-
-static struct account account_of(const char *name, const char *password, const char *greeting)
-{
-    struct account account = {0};
-    snprintf(account.name, sizeof account.name, "%s", name);
-    snprintf(account.greeting, sizeof account.greeting, "%s", greeting);
-    assert_int_equal(password_keep(&cheap, password, strlen(password), account.verifier), 0);
-    return account;
-}
-
-static void add(const char *name, const char *password, const char *greeting)
-{
-    struct accounts *accounts = opened();
-    struct account account = account_of(name, password, greeting);
-    assert_int_equal(accounts_add(accounts, &account), 0);
-    accounts_close(accounts);
-}
 
 /* --- what may be an account --- */
 
@@ -113,66 +55,6 @@ static void greetings_and_passwords_are_one_line(void **state)
     assert_non_null(account_password_problem("", 0));
     assert_non_null(account_password_problem("a\0b", 3));
     assert_non_null(account_password_problem("a\rb", 3));
-}
-
-/* --- passwords --- */
-
-static void a_verifier_fits_its_password_alone(void **state)
-{
-    (void)state;
-    char one[PASSWORD_VERIFIER], other[PASSWORD_VERIFIER];
-    uint64_t before = password_runs();
-    assert_int_equal(password_keep(&cheap, "secret", 6, one), 0);
-    assert_int_equal(password_keep(&cheap, "secret", 6, other), 0);
-    assert_string_not_equal(one, other);
-    assert_int_equal(password_fits(one, "secret", 6), 1);
-    assert_int_equal(password_fits(other, "secret", 6), 1);
-    assert_int_equal(password_fits(one, "secret ", 7), 0);
-    assert_int_equal(password_fits(one, "", 0), 0);
-    assert_int_equal(password_runs() - before, 4);
-    assert_null(strstr(one, "secret"));
-}
-
-static void the_stand_in_costs_the_same_and_fits_nothing(void **state)
-{
-    (void)state;
-    char nobody[PASSWORD_VERIFIER];
-    assert_int_equal(password_keep_none(&cheap, nobody), 0);
-    assert_int_equal(crypto_pwhash_str_needs_rehash(nobody, cheap.operations, cheap.memory), 0);
-    assert_int_equal(password_fits(nobody, "", 0), 0);
-    assert_int_equal(password_fits(nobody, "secret", 6), 0);
-}
-
-static void accounts_cost_what_libsodium_advises(void **state)
-{
-    (void)state;
-    assert_true(password_cost.operations >= crypto_pwhash_OPSLIMIT_INTERACTIVE);
-    assert_true(password_cost.memory >= crypto_pwhash_MEMLIMIT_INTERACTIVE);
-}
-
-static void what_is_no_verifier_fits_nothing(void **state)
-{
-    (void)state;
-    static const char *const broken[] = {"", "secret", "$argon2id$v=19$m=8,t=1,p=1$", "$argon2i$v=19$m=65536"};
-    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
-        assert_int_equal(password_fits(broken[i], "secret", 6), -1);
-        assert_int_equal(errno, EINVAL);
-    }
-}
-
-static int policy_of_thread(void *arg)
-{
-    return *(int *)arg = sched_getscheduler(0);
-}
-
-static void background_work_yields_to_all_other(void **state)
-{
-    (void)state;
-    int policy = -1, result = -1, own = sched_getscheduler(0);
-    assert_int_equal(background_run(policy_of_thread, &policy, &result), 0);
-    assert_int_equal(result, policy);
-    assert_int_equal(policy, SCHED_IDLE);
-    assert_int_equal(sched_getscheduler(0), own);
 }
 
 /* --- the file --- */
@@ -452,94 +334,11 @@ static void a_password_is_not_on_the_disk_nor_a_verifier_once_removed(void **sta
     assert_false(is_on_disk(account.verifier));
 }
 
-/* --- the judge --- */
-
-static struct judge judge;
-
-static struct attempt attempt_of(const char *name, const char *password)
-{
-    struct attempt attempt = {.name_length = strlen(name), .password_length = strlen(password)};
-    memcpy(attempt.name, name, attempt.name_length);
-    memcpy(attempt.password, password, attempt.password_length);
-    return attempt;
-}
-
-/* Every verdict takes one run of argon2, whatever it is. */
-static void is_judged(const char *name, const char *password, enum verdict expected, const char *greeting)
-{
-    struct attempt attempt = attempt_of(name, password);
-    uint64_t before = password_runs();
-    assert_int_equal(judge_attempt(&attempt, &judge), expected);
-    assert_int_equal(password_runs() - before, 1);
-    assert_string_equal(attempt.greeting, greeting);
-}
-
-static void right_wrong_and_unknown_cost_the_same(void **state)
-{
-    (void)state;
-    assert_int_equal(judge_prepare(&judge, path, &cheap), 0);
-    is_judged("bob", "secret", VERDICT_WRONG, ""); /* no file yet */
-    add("bob", "secret", "");
-    add("alice", "secret too", "welcome back, Alice");
-    is_judged("bob", "secret", VERDICT_LET_IN, "hi bob");
-    is_judged("alice", "secret too", VERDICT_LET_IN, "welcome back, Alice");
-    is_judged("bob", "secret too", VERDICT_WRONG, "");
-    is_judged("bob", "", VERDICT_WRONG, "");
-    is_judged("eve", "secret", VERDICT_WRONG, "");
-    is_judged("", "", VERDICT_WRONG, "");
-    is_judged("' OR 1=1 --", "' OR 1=1 --", VERDICT_WRONG, "");
-}
-
-static void quiet(weir_log_level level, const char *message, void *arg)
-{
-    (void)level;
-    snprintf(arg, 1000, "%s", message);
-}
-
-static void a_broken_file_lets_nobody_in(void **state)
-{
-    (void)state;
-    char said[1000] = "";
-    add("bob", "secret", "");
-    assert_int_equal(judge_prepare(&judge, path, &cheap), 0);
-    assert_int_equal(chmod(path, 0644), 0);
-    weir_log_sink(quiet, said);
-    is_judged("bob", "secret", VERDICT_FAILED, "");
-    weir_log_sink(NULL, NULL);
-    assert_non_null(strstr(said, "chmod 600"));
-    assert_null(strstr(said, "secret"));
-}
-
-static void a_broken_verifier_lets_nobody_in(void **state)
-{
-    (void)state;
-    char said[1000] = "";
-    struct attempt attempt = attempt_of("bob", "");
-    struct account account = {.name = "bob"};
-    struct accounts *accounts = opened();
-    assert_int_equal(accounts_add(accounts, &account), -1); /* none at all */
-    snprintf(account.verifier, sizeof account.verifier, "plain");
-    assert_int_equal(accounts_add(accounts, &account), 0);
-    accounts_close(accounts);
-    assert_int_equal(judge_prepare(&judge, path, &cheap), 0);
-    weir_log_sink(quiet, said);
-    assert_int_equal(judge_attempt(&attempt, &judge), VERDICT_FAILED);
-    weir_log_sink(NULL, NULL);
-    assert_non_null(strstr(said, "argon2"));
-}
-
-#define IN_FOLDER(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_have_no_blanks_and_no_control_characters),
         cmocka_unit_test(greetings_and_passwords_are_one_line),
-        cmocka_unit_test(a_verifier_fits_its_password_alone),
-        cmocka_unit_test(the_stand_in_costs_the_same_and_fits_nothing),
-        cmocka_unit_test(accounts_cost_what_libsodium_advises),
-        cmocka_unit_test(what_is_no_verifier_fits_nothing),
-        cmocka_unit_test(background_work_yields_to_all_other),
         IN_FOLDER(the_file_is_made_with_its_folders_for_its_owner_alone),
         IN_FOLDER(nothing_is_made_unasked),
         IN_FOLDER(a_file_that_others_can_read_is_refused),
@@ -552,9 +351,6 @@ int main(void)
         IN_FOLDER(accounts_are_listed_by_name),
         IN_FOLDER(several_may_write_at_once),
         IN_FOLDER(a_password_is_not_on_the_disk_nor_a_verifier_once_removed),
-        IN_FOLDER(right_wrong_and_unknown_cost_the_same),
-        IN_FOLDER(a_broken_file_lets_nobody_in),
-        IN_FOLDER(a_broken_verifier_lets_nobody_in),
     };
     return cmocka_run_group_tests_name("login_accounts", tests, NULL, NULL);
 }

@@ -1,4 +1,6 @@
-/* Tries to log in: how long each address waits, how many it may have at once, and that what is remembered is bounded. */
+/*
+ * Tries to log in: how long each address waits, how many it may have at once, and that what is remembered is bounded.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -235,6 +237,24 @@ static void limits_can_be_switched_off(void **state)
     assert_int_equal(begin(source, START), 0);
 }
 
+/* They come to the end of all times, and stay there. */
+static void delays_may_grow_without_a_bound(void **state)
+{
+    (void)state;
+    struct tries_limits endless = {WEIR_S(1), WEIR_FOREVER, -1};
+    struct tries_source source = at("192.0.2.1");
+    tries_free(tries);
+    tries = tries_new(&endless);
+    assert_non_null(tries);
+    assert_int_equal(fail_at(source, fail_at(source, fail_at(source, START))), START + WEIR_S(3));
+    for (int i = 0; i < 100; i++) {
+        begin(source, START);
+        tries_end(tries, source, TRIES_FAILED, START);
+    }
+    assert_int_equal(begin(source, START), INT64_MAX - START);
+    assert_int_equal(begin(source, START), INT64_MAX - START);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, make, unmake)
 
 int main(void)
@@ -254,6 +274,7 @@ int main(void)
         CASE(a_crowd_pushes_out_nobody_who_is_being_judged),
         CASE(a_crowd_under_way_is_bounded),
         CASE(limits_can_be_switched_off),
+        CASE(delays_may_grow_without_a_bound),
     };
     return cmocka_run_group_tests_name("login_tries", tests, NULL, NULL);
 }

@@ -41,7 +41,7 @@ static void a_unix_socket_without_a_name_has_one_here(void **state)
 {
     (void)state;
     struct record_writer *writer = record_writer_new(RECORD_TEXT);
-    weir_datagram datagram = {.data = "x", .length = 1};
+    weir_datagram datagram = {.data = (char *)"x", .length = 1};
     char line[ROOM];
     size_t length = record_write(writer, &datagram, ARRIVED, line, NULL);
     static const char expected[] = AT "unix:unnamed    DEBUG\tx\n";
@@ -55,7 +55,7 @@ static void senders_are_not_mixed_up(void **state)
 {
     (void)state;
     struct record_writer *writer = record_writer_new(RECORD_TEXT);
-    weir_datagram one = {.data = "x", .length = 1}, other = one;
+    weir_datagram one = {.data = (char *)"x", .length = 1}, other = one;
     char line[ROOM];
     assert_int_equal(weir_parse_address("192.0.2.1:514", &one.peer), 0);
     assert_int_equal(weir_parse_address("192.0.2.1:515", &other.peer), 0);

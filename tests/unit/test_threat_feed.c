@@ -120,6 +120,30 @@ static void what_is_no_list(void **state)
     check_refused("<alerts>\xff</alerts>", "line 1: ");
 }
 
+/* What stderr gets meanwhile. */
+static void check_silent(const char *xml, const char *reason)
+{
+    FILE *file = tmpfile();
+    int before = dup(STDERR_FILENO);
+    assert_true(file && before >= 0 && dup2(fileno(file), STDERR_FILENO) >= 0);
+    check_refused(xml, reason);
+    dup2(before, STDERR_FILENO);
+    close(before);
+    fseek(file, 0, SEEK_END);
+    assert_int_equal(ftell(file), 0);
+    fclose(file);
+}
+
+/* libxml2 would tell of these by itself. */
+static void nothing_is_said_on_stderr(void **state)
+{
+    (void)state;
+    check_silent("<?xml version='1.0' encoding='EUC-JP'?><alerts>\xff\xff\xff\xff</alerts>", "Premature end");
+    check_silent("<?xml version='1.0' encoding='ASCII'?><alerts>\xff\xff</alerts>", "Premature end");
+    check_silent("<?xml version='1.0' encoding='UTF-42'?><alerts/>", "Unsupported encoding");
+    check_silent("<alerts", "Couldn't find end of Start Tag");
+}
+
 static void doctypes_and_entities(void **state)
 {
     (void)state;
@@ -202,11 +226,13 @@ int main(void)
         cmocka_unit_test(several),
         cmocka_unit_test(insides),
         cmocka_unit_test(what_is_no_list),
+        cmocka_unit_test(nothing_is_said_on_stderr),
         cmocka_unit_test(doctypes_and_entities),
         cmocka_unit_test(times_that_are_none),
         cmocka_unit_test(many),
         cmocka_unit_test(too_long),
     };
-    threat_feed_prepare();
+    if (threat_feed_prepare() < 0)
+        abort();
     return cmocka_run_group_tests_name("threat_feed", tests, NULL, NULL);
 }

@@ -1,4 +1,7 @@
-/* threat's level as it is known: one fetch for all who ask, kept, given with its age while the feed fails, waited for in bounds. */
+/*
+ * threat's level as it is known: one fetch for all who ask, kept, given with its age while the feed fails, waited for
+ * in bounds.
+ */
 #include "engine.h"
 
 #include <weir/weir.h>

@@ -101,42 +101,45 @@ void output_hurry(struct output *output, int64_t deadline)
 
 /* --- another file in place of the one there is --- */
 
-static void replace(struct output *output, weir_file *file)
+/* Returns the one that was there: the caller's to close, which may park, so without the lock. */
+static weir_file *replace(struct output *output, weir_file *file)
 {
-    weir_file_close(output->file);
+    weir_file *before = output->file;
     output->file = file;
     output->size = NOTHING_YET;
     output->rotation_failed = false;
+    return before;
 }
 
 /* Says whether somebody writes; the file that was opened meanwhile takes its place. */
 static void set_busy(struct output *output, bool busy)
 {
+    weir_file *before = NULL;
     pthread_mutex_lock(&output->lock);
     output->busy = busy;
-    weir_file *next = output->next;
+    if (output->next)
+        before = replace(output, output->next);
     output->next = NULL;
-    if (next)
-        replace(output, next);
     pthread_mutex_unlock(&output->lock);
+    weir_file_close(before);
 }
 
 int output_reopen(struct output *output)
 {
     if (!output->options.path)
         return 0;
-    weir_file *file = open_output(output);
+    weir_file *before, *file = open_output(output);
     if (!file)
         return -1;
     pthread_mutex_lock(&output->lock);
     if (output->busy) {
-        weir_file_close(output->next);
+        before = output->next;
         output->next = file;
     } else {
-        replace(output, file);
+        before = replace(output, file);
     }
     pthread_mutex_unlock(&output->lock);
-    return 0;
+    return weir_file_close(before);
 }
 
 /* The file is too large. Where it cannot be moved, it grows, which is told once. */
@@ -154,7 +157,7 @@ static int rotate(struct output *output)
     weir_file *file = open_output(output);
     if (!file)
         return -1;
-    replace(output, file);
+    weir_file_close(replace(output, file));
     return 0;
 }
 
@@ -207,20 +210,17 @@ static int write_some(struct output *output, struct lines_piece *piece)
 }
 
 /*
- * A line that was begun is continued where it ended. Where that is no longer the end it is ended, and begun again; the last file
- * keeps what it has of it.
+ * A line that was begun is continued where it ended. Where that is no longer the end it is ended, and begun again: others have
+ * written, or the file was opened again, and may be the same or another. One that has been moved away keeps what it has.
  */
 static int mend(struct output *output, struct lines_piece *piece)
 {
     size_t begin = lines_begin(piece);
-    if (begin == piece->done)
+    int64_t size = weir_file_size(output->file);
+    if (begin == piece->done || size == output->size)
         return 0;
-    if (output->size != NOTHING_YET) {
-        if (weir_file_size(output->file) == output->size)
-            return 0;
-        if (weir_file_write_all(output->file, "\n", 1, output->deadline) < 0)
-            return -1;
-    }
+    if (size > 0 && weir_file_write_all(output->file, "\n", 1, output->deadline) < 0)
+        return -1;
     piece->done = begin;
     return 0;
 }

@@ -22,12 +22,12 @@ enum { OWN_MESSAGE = 64 };
 
 struct store {
     struct output *output;
+    weir_fiber *writer;   /* of whoever has set `writing`; it may have ended */
     pthread_mutex_t lock; /* of all below */
-    struct record_writer *writer;
+    struct record_writer *records;
     struct lines lines;
     weir_server *server; /* whose handler calls; NULL until it does */
     bool writing;        /* a fiber sees to it that lines are written */
-    bool ending;         /* and is to end */
     bool over;           /* nobody reads the output any more */
     bool failing;        /* it was told, and nothing has been written since */
     uint64_t kinds[RECORD_KINDS];
@@ -45,11 +45,11 @@ struct store *store_new(enum record_format format, const struct output_options *
         return NULL;
     }
     pthread_mutex_init(&store->lock, NULL);
-    store->writer = record_writer_new(format);
-    store->output = store->writer ? output_new(options) : NULL;
+    store->records = record_writer_new(format);
+    store->output = store->records ? output_new(options) : NULL;
     if (store->output)
         return store;
-    record_writer_free(store->writer);
+    record_writer_free(store->records);
     pthread_mutex_destroy(&store->lock);
     free(store);
     return NULL;
@@ -78,7 +78,7 @@ static void tell_lost(struct store *store, bool now)
     char *line = lines_room(&store->lines, record_room(strlen(message)));
     if (!line)
         return;
-    lines_add(&store->lines, record_write_own(store->writer, weir_wall_clock(), "WARNING", message, line));
+    lines_add(&store->lines, record_write_own(store->records, weir_wall_clock(), "WARNING", message, line));
     store->told += lost;
     store->tell_at = weir_deadline(TELL_EVERY);
 }
@@ -98,9 +98,10 @@ static void look_for_lost(struct store *store)
 /* The disk may have room again some time; who has stopped reading does not come back, and the server ends. */
 static void write_failed(struct store *store)
 {
-    if (errno == ECANCELED)
+    int number = weir_error()->number;
+    if (number == ECANCELED)
         return;
-    if (errno == EPIPE) {
+    if (number == EPIPE) {
         store->over = true;
         if (store->server)
             weir_server_stop(store->server, WEIR_NOW);
@@ -144,7 +145,7 @@ static bool write_pieces(struct store *store)
 static bool goes_on(struct store *store)
 {
     pthread_mutex_lock(&store->lock);
-    store->writing = !store->ending && !store->over && (store->lines.first || untold(store));
+    store->writing = !store->over && (store->lines.first || untold(store));
     bool writing = store->writing;
     pthread_mutex_unlock(&store->lock);
     return writing;
@@ -173,11 +174,16 @@ static int write_lines(void *arg)
     return 0;
 }
 
-/* Without memory for a fiber the next datagram tries again. */
+/* The one before has nothing more to do. Without memory for another the next datagram tries again. */
 static void start_writing(struct store *store)
 {
-    weir_fiber_options options = {.size = sizeof options, .name = "log output", .detached = true};
-    if (!weir_spawn(write_lines, store, &options))
+    weir_fiber_options options = {.size = sizeof options, .name = "log output"};
+    if (store->writer && weir_join(store->writer, NULL, WEIR_FOREVER) < 0) {
+        stop_writing(store);
+        return;
+    }
+    store->writer = weir_spawn(write_lines, store, &options);
+    if (!store->writer)
         stop_writing(store);
 }
 
@@ -191,7 +197,7 @@ static void take(struct store *store, const weir_datagram *datagram, int64_t arr
         store->no_room++;
         return;
     }
-    lines_add(&store->lines, record_write(store->writer, datagram, arrived, line, &kind));
+    lines_add(&store->lines, record_write(store->records, datagram, arrived, line, &kind));
     store->kinds[kind]++;
 }
 
@@ -211,27 +217,27 @@ void store_add(struct store *store, const weir_datagram *datagram)
 
 /* --- the end --- */
 
+/* Where there are no threads the fiber that writes lives longer than the server. Elsewhere it has ended with its worker. */
+static void end_writing(struct store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    bool writing = store->writing;
+    pthread_mutex_unlock(&store->lock);
+    if (!store->writer)
+        return;
+    if (writing)
+        weir_cancel_fiber(store->writer);
+    weir_join(store->writer, NULL, WEIR_FOREVER);
+    store->writer = NULL;
+}
+
 void store_dropped(struct store *store, uint64_t dropped)
 {
+    end_writing(store);
     pthread_mutex_lock(&store->lock);
     if (store->server) /* else this process has served nobody: it is the parent of those that have */
         store->dropped = dropped;
     pthread_mutex_unlock(&store->lock);
-}
-
-/* The fiber that writes may live longer than the server, where both are of one loop. */
-static void end_writing(struct store *store)
-{
-    pthread_mutex_lock(&store->lock);
-    store->ending = true;
-    bool writing = store->writing;
-    pthread_mutex_unlock(&store->lock);
-    while (writing) {
-        weir_sleep(WEIR_MS(1));
-        pthread_mutex_lock(&store->lock);
-        writing = store->writing;
-        pthread_mutex_unlock(&store->lock);
-    }
 }
 
 /* "90 python, 10 plain" */
@@ -281,7 +287,7 @@ void store_free(struct store *store)
         tell_totals(store);
     lines_free(&store->lines);
     output_free(store->output);
-    record_writer_free(store->writer);
+    record_writer_free(store->records);
     pthread_mutex_destroy(&store->lock);
     free(store);
 }

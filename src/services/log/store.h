@@ -22,7 +22,7 @@ void store_add(struct store *store, const weir_datagram *datagram);
 /* Opens the output again. Parks. 0 or -1. */
 int store_reopen(struct store *store);
 
-/* The server has ended, and the kernel has dropped so many datagrams in all. */
+/* The server has ended, but is there; the kernel has dropped so many datagrams in all. Parks. */
 void store_dropped(struct store *store, uint64_t dropped);
 
 /* After that: writes what is left, tells how much was stored and what could not be, frees. NULL is fine. */

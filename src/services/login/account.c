@@ -5,7 +5,10 @@
 #include <string.h>
 #include <weir/log.h>
 
-/* Whether a text has nothing that would steer a terminal or break a line. Backslashes, which are escaped too, are harmless. */
+/*
+ * Whether a text has nothing that would steer a terminal or break a line. Backslashes, which are escaped too, are
+ * harmless.
+ */
 static bool is_plain(const char *text, size_t length)
 {
     char escaped[4 * (GREETING_LONGEST + 1)];

@@ -76,7 +76,10 @@ static int64_t ask_number(struct accounts *accounts, const char *sql)
     return number;
 }
 
-/* Runs a statement with its values, texts, bound in order ("" is none). How many rows it has changed; -1 with an error. */
+/*
+ * Runs a statement with its values, texts, bound in order ("" is none). How many rows it has changed; -1 with an
+ * error.
+ */
 static int change(struct accounts *accounts, const char *sql, const char *const *values, int count)
 {
     sqlite3_stmt *statement = prepare(accounts, sql);
@@ -194,7 +197,9 @@ int64_t accounts_count(struct accounts *accounts)
     return ask_number(accounts, "SELECT count(*) FROM accounts");
 }
 
-/* Of what does not fit, which no weir has written, nothing is taken: a verifier or a name cut short would be another. */
+/*
+ * Of what does not fit, which no weir has written, nothing is taken: a verifier or a name cut short would be another.
+ */
 static void take_text(sqlite3_stmt *statement, int column, char *text, size_t size)
 {
     const unsigned char *value = sqlite3_column_text(statement, column);

@@ -1,6 +1,6 @@
 /*
- * The accounts of a file, a database of SQLite in WAL mode. Every call reads and writes the disk and blocks, so it is for the
- * pool. One caller at a time uses a struct accounts; other processes may use the same file meanwhile.
+ * The accounts of a file, a database of SQLite in WAL mode. Every call reads and writes the disk and blocks, so it is
+ * for the pool. One caller at a time uses a struct accounts; other processes may use the same file meanwhile.
  */
 #ifndef SERVICES_LOGIN_ACCOUNTS_H
 #define SERVICES_LOGIN_ACCOUNTS_H
@@ -12,8 +12,8 @@
 struct accounts;
 
 /*
- * Opens the file; with `create` makes it where it is not there. The caller's, by accounts_close. NULL with ENOENT (not there, or
- * empty), EACCES (others may read it), EBUSY, EIO, ENOMEM; the sentence names the file.
+ * Opens the file; with `create` makes it where it is not there. The caller's, by accounts_close. NULL with ENOENT
+ * (not there, or empty), EACCES (others may read it), EBUSY, EIO, ENOMEM; the sentence names the file.
  */
 struct accounts *accounts_open(const char *path, bool create);
 void accounts_close(struct accounts *accounts);

@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <weir/error.h>
+
+/* Not SCHED_IDLE: where others take all of a machine for long, nobody could log in any more. */
+enum { LEAST = 19 };
 
 struct work {
     int (*function)(void *);
@@ -14,15 +17,15 @@ struct work {
 };
 
 /*
- * A thread may always make itself less important, but not take that back without privileges: hence one for each piece of
- * work, which costs nothing beside it.
+ * A thread may always make itself less important, but not take that back without privileges: hence one for each piece
+ * of work, which costs nothing beside it.
  */
 static void *run(void *arg)
 {
     struct work *work = arg;
-    struct sched_param none = {0};
     pthread_setname_np(pthread_self(), "weir-login");
-    pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
+    setpriority(PRIO_PROCESS, 0,
+                LEAST); /* of the calling thread alone: see setpriority(2), "C library/kernel differences" */
     work->result = work->function(work->arg);
     return NULL;
 }

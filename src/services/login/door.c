@@ -16,6 +16,7 @@ struct visit {
     struct tries_source source;
     struct attempt *attempt; /* NULL: nothing was said yet */
     enum verdict verdict;
+    bool cut; /* it could not be told all, or not be heard */
     char client[WEIR_ADDRESS_TEXT];
 };
 
@@ -27,9 +28,11 @@ struct visit {
 #define FAILED   "no login is possible now: come back later"
 #define TOO_LONG "no name and no password are that long"
 
-static int say(struct visit *visit, const char *text)
+/* Whether it could be said. */
+static bool say(struct visit *visit, const char *text)
 {
-    return weir_answer(&visit->conversation, text, strlen(text));
+    visit->cut = weir_answer(&visit->conversation, text, strlen(text)) < 0;
+    return !visit->cut;
 }
 
 /* --- what a client says --- */
@@ -59,7 +62,10 @@ static void take_password(struct attempt *attempt, char *text, size_t length)
     attempt->password_length = take(attempt->password, sizeof attempt->password, text, length);
 }
 
-/* A first message: "NAME" or "NAME PASSWORD", blanks around it and between them apart. Whether the password was in it. */
+/*
+ * A first message: "NAME" or "NAME PASSWORD", blanks around it and between them apart. Whether the password was in
+ * it.
+ */
 static bool take_first(struct attempt *attempt, char *message, size_t length)
 {
     size_t begin = 0, end, rest;
@@ -78,8 +84,8 @@ static bool take_first(struct attempt *attempt, char *message, size_t length)
 }
 
 /*
- * A name, or both. Whoever sends no newlines is not asked again behind an answer: it would take the question for a part of
- * that. As weir_prompt.
+ * A name, or both. Whoever sends no newlines is not asked again behind an answer: it would take the question for a
+ * part of that. As weir_prompt.
  */
 static int listen_to_first(struct visit *visit, char **message, size_t *length)
 {
@@ -140,18 +146,25 @@ static enum tries_outcome outcome_of(const struct visit *visit, int result)
     return visit->verdict == VERDICT_LET_IN ? TRIES_PASSED : TRIES_FAILED;
 }
 
-/* 0 and the verdict; -1 where there is none: EAGAIN of kind LIMIT where too many try. */
-static int try(struct visit *visit)
+/* Whether there is a verdict. Else it was told why not, or cut. */
+static bool try(struct visit *visit)
 {
     int64_t when;
     struct tries *tries = visit->door->tries;
-    if (tries_begin(tries, visit->source, weir_now(), &when) < 0)
-        return say(visit, TOO_MANY), -1;
+    if (tries_begin(tries, visit->source, weir_now(), &when) < 0) {
+        say(visit, TOO_MANY);
+        return false;
+    }
     int result = weir_sleep_until(when);
-    if (result == 0 && (result = judge_in_turn(visit)) < 0 && errno == EAGAIN)
-        say(visit, BUSY);
+    if (result == 0)
+        result = judge_in_turn(visit);
+    bool busy = result < 0 && errno == EAGAIN;
     tell_failures(visit, tries_end(tries, visit->source, outcome_of(visit, result), weir_now()));
-    return result;
+    if (busy)
+        say(visit, BUSY);
+    else
+        visit->cut = result < 0;
+    return result == 0;
 }
 
 /* Whether it may try again. */
@@ -163,7 +176,7 @@ static bool answer(struct visit *visit)
         say(visit, visit->attempt->greeting);
         return false;
     case VERDICT_WRONG:
-        return say(visit, WRONG) == 0;
+        return say(visit, WRONG);
     default:
         say(visit, FAILED);
         return false;
@@ -186,7 +199,9 @@ static bool converse(struct visit *visit)
     int heard = listen_to(visit);
     if (heard < 0 && errno == EMSGSIZE)
         say(visit, TOO_LONG);
-    bool goes_on = heard > 0 && try(visit) == 0 && answer(visit);
+    else
+        visit->cut = heard < 0;
+    bool goes_on = heard > 0 && try(visit) && answer(visit);
     forget(visit);
     return goes_on;
 }
@@ -201,16 +216,20 @@ static uid_t user_of(const weir_conn *conn)
     return credentials.uid;
 }
 
-static void look_at(struct visit *visit, weir_conn *conn)
+/* 0; -1 where it has gone already: then it is nobody, and judged for nobody. */
+static int look_at(struct visit *visit, weir_conn *conn)
 {
-    weir_address address = {0};
-    weir_peer_address(conn, &address);
-    uid_t user = address.any.sa_family == AF_UNIX ? user_of(conn) : (uid_t)-1;
+    weir_address address;
+    if (weir_peer_address(conn, &address) < 0)
+        return -1;
+    bool local = address.any.sa_family == AF_UNIX;
+    uid_t user = local ? user_of(conn) : (uid_t)-1;
     visit->source = tries_source_of(&address, user);
-    if (address.any.sa_family == AF_UNIX)
+    if (local)
         snprintf(visit->client, sizeof visit->client, "user %" PRId64, (int64_t)user);
     else
         weir_address_text(&address, visit->client, sizeof visit->client);
+    return 0;
 }
 
 void door_serve(weir_conn *conn, const struct door *door)
@@ -218,7 +237,10 @@ void door_serve(weir_conn *conn, const struct door *door)
     struct visit visit = {.door = door, .conversation = weir_conversation_begin(conn)};
     if (visit.conversation.limit > LONGEST_MESSAGE)
         visit.conversation.limit = LONGEST_MESSAGE;
-    look_at(&visit, conn);
-    for (int64_t left = door->tries_each; left > 0 && converse(&visit);)
-        left--;
+    visit.cut = look_at(&visit, conn) < 0;
+    if (!visit.cut)
+        for (int64_t left = door->tries_each; left > 0 && converse(&visit);)
+            left--;
+    if (visit.cut)
+        weir_abort(conn); /* a clean end would look as if that was all */
 }

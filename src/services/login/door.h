@@ -1,6 +1,7 @@
 /*
- * The door: the conversation with who wants to log in. It asks for a name and a password, has them judged on the pool, so many at
- * once, and knows how often an address has tried; who has accounts, and how a password is judged, is not its affair.
+ * The door: the conversation with who wants to log in. It asks for a name and a password, has them judged on the
+ * pool, so many at once, and knows how often an address has tried; who has accounts, and how a password is judged, is
+ * not its affair.
  */
 #ifndef SERVICES_LOGIN_DOOR_H
 #define SERVICES_LOGIN_DOOR_H

@@ -29,8 +29,9 @@ static int compare(void *arg)
 }
 
 /*
- * 1 and the account, 0 or -1. The file is opened for each: so nothing is shared by threads and forked processes, and an account
- * that was just added, or a file that was put in place of another, is seen. It costs nothing beside argon2.
+ * 1 and the account, 0 or -1. The file is opened for each: so nothing is shared by threads and forked processes, and
+ * an account that was just added, or a file that was put in place of another, is seen. It costs nothing beside
+ * argon2.
  */
 static int look_up(const struct judge *judge, const struct attempt *attempt, struct account *account)
 {

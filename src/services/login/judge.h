@@ -9,7 +9,7 @@ struct judge {
     char nobody[PASSWORD_VERIFIER];
 };
 
-/* Prepares one, whose stand-in for unknown users costs what accounts cost. 0, or -1 with ENOMEM. Blocks. */
+/* Prepares one, whose stand-in for unknown users costs what accounts cost. 0, or -1 with ENOMEM. */
 int judge_prepare(struct judge *judge, const char *path, const struct password_cost *cost);
 
 /* A door's judge; `arg` is the struct judge, which any number may use at once. Blocks. */

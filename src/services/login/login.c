@@ -158,15 +158,15 @@ const weir_service login_service = {
         "Accounts are made by `weir user`, also while this runs. Of passwords the file has argon2id hashes alone.\n\n"
         "Guessing is slow: each address has few tries at once, and waits longer after each wrong one, until it has "
         "been "
-        "quiet for ten minutes. Passwords are checked one after the other (--checks) where nothing else wants the CPU; "
-        "so however many try, other services answer as fast. An unknown name gets the same answer after the same "
+        "quiet for ten minutes. Passwords are checked one after the other (--checks) at the least priority (nice 19), "
+        "so that however many try, other services answer as fast. An unknown name gets the same answer after the same "
         "work as a wrong password. Neither names that failed nor passwords are logged, and the process leaves no core "
         "dump.\n\n"
         "Passwords travel as they are. So off this machine it refuses to start without --allow-plaintext.",
     .transports = transports,
     .endpoints = endpoints,
     .examples = examples,
-    .try_line = "%w ask %s 'NAME PASSWORD'",
+    .try_line = "%w ask --timeout 1m %s 'NAME PASSWORD'", /* who has erred waits */
     .options = options,
     .settings_size = sizeof(struct settings),
     .stream = serve,

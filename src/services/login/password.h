@@ -1,6 +1,6 @@
 /*
- * Passwords: what is kept of one is a verifier, argon2id by libsodium with a salt of its own. Each call takes a good part of a
- * second of a CPU and as much memory as its cost says, on purpose; it blocks.
+ * Passwords: what is kept of one is a verifier, argon2id by libsodium with a salt of its own. Each call takes a good
+ * part of a second of a CPU and as much memory as its cost says, on purpose; it blocks.
  */
 #ifndef SERVICES_LOGIN_PASSWORD_H
 #define SERVICES_LOGIN_PASSWORD_H
@@ -25,7 +25,10 @@ extern const struct password_cost password_cost;
 int password_keep(const struct password_cost *cost, const char *password, size_t length,
                   char verifier[PASSWORD_VERIFIER]);
 
-/* Makes one that no password fits, at the same cost: a stand-in for whoever has no account. 0, or -1 with ENOMEM. */
+/*
+ * Makes one that no password fits, at the same cost: a stand-in for whoever has no account. At
+ * once. 0, or -1 with ENOMEM.
+ */
 int password_keep_none(const struct password_cost *cost, char verifier[PASSWORD_VERIFIER]);
 
 /* Whether a password is the one. 1 or 0; -1 with ENOMEM, or EINVAL where the verifier is none. */

@@ -95,7 +95,9 @@ static struct place *find(struct tries *tries, struct tries_source source)
     return NULL;
 }
 
-/* Puts a new source where nobody is, or in place of who was not heard of for longest. NULL: all have tries under way. */
+/*
+ * Puts a new source where nobody is, or in place of who was not heard of for longest. NULL: all have tries under way.
+ */
 static struct place *settle(struct tries *tries, struct tries_source source)
 {
     struct place *set = set_of(tries, source), *best = NULL;
@@ -117,6 +119,12 @@ static int64_t delay_after(const struct tries_limits *limits, uint32_t failures)
     return failures || delay > limits->longest ? limits->longest : delay;
 }
 
+/* A sum that stays at the end of all times, which delays without a bound come to. */
+static int64_t later(int64_t time, int64_t delay)
+{
+    return time > INT64_MAX - delay ? INT64_MAX : time + delay;
+}
+
 static void forget_if_old(struct place *place, int64_t now)
 {
     if (place->under_way == 0 && place->last != INT64_MIN && now - place->last >= FORGOTTEN_AFTER)
@@ -128,7 +136,10 @@ static bool has_too_many(const struct tries_limits *limits, const struct place *
     return limits->at_once >= 0 && place->under_way >= limits->at_once;
 }
 
-/* With the lock. Each try is taken for a failure until it has passed: those that come at once are judged one delay apart. */
+/*
+ * With the lock. Behind a failure each try is taken for another until it has passed: those that come at once are
+ * judged one delay apart.
+ */
 static int begin(struct tries *tries, struct tries_source source, int64_t now, int64_t *when)
 {
     struct place *place = find(tries, source);
@@ -139,7 +150,7 @@ static int begin(struct tries *tries, struct tries_source source, int64_t now, i
     forget_if_old(place, now);
     int64_t delay = delay_after(&tries->limits, place->failures);
     *when = delay == 0 || place->next < now ? now : place->next;
-    place->next = *when + delay;
+    place->next = later(*when, delay);
     place->last = now;
     place->under_way++;
     return 0;
@@ -160,7 +171,7 @@ static uint64_t count_failure(const struct tries_limits *limits, struct place *p
 {
     place->failures += place->failures < UINT32_MAX;
     place->untold++;
-    int64_t next = now + delay_after(limits, place->failures);
+    int64_t next = later(now, delay_after(limits, place->failures));
     if (place->next < next)
         place->next = next;
     if (place->told != INT64_MIN && now - place->told < TOLD_EVERY)

@@ -1,7 +1,7 @@
 /*
- * Who tries to log in, and how often in vain: an address that fails waits longer each time, and has only so many tries at
- * once. The memory is fixed, whoever comes. Times are the caller's (weir_now), and nothing parks or blocks for long; from any
- * thread.
+ * Who tries to log in, and how often in vain: an address that fails waits longer each time, and has only so many
+ * tries at once. The memory is fixed, whoever comes. Times are the caller's (weir_now), and nothing parks or blocks
+ * for long; from any thread.
  */
 #ifndef SERVICES_LOGIN_TRIES_H
 #define SERVICES_LOGIN_TRIES_H
@@ -28,8 +28,8 @@ struct tries *tries_new(const struct tries_limits *limits);
 void tries_free(struct tries *tries);
 
 /*
- * A try begins: *when it may be judged, now or later; tries_end is then due. 0; or -1 with EAGAIN of kind LIMIT: the source has
- * as many under way as it may, or there is no room to remember one more.
+ * A try begins: *when it may be judged, now or later; tries_end is then due. 0; or -1 with EAGAIN of kind LIMIT: the
+ * source has as many under way as it may, or there is no room to remember one more.
  */
 int tries_begin(struct tries *tries, struct tries_source source, int64_t now, int64_t *when);
 

@@ -3,9 +3,9 @@
 #define SERVICES_LOGIN_USERS_FILE_H
 
 /*
- * Where accounts are where nothing else is said: weir/users.db in the state folder of the XDG Base Directory Specification,
- * $XDG_STATE_HOME or $HOME/.local/state. Allocated, the caller's; NULL with ENOENT of kind USAGE where there is no home, or
- * ENOMEM.
+ * Where accounts are where nothing else is said: weir/users.db in the state folder of the XDG Base Directory
+ * Specification, $XDG_STATE_HOME or $HOME/.local/state. Allocated, the caller's; NULL with ENOENT of kind USAGE where
+ * there is no home, or ENOMEM.
  */
 char *users_file_default(void);
 

@@ -5,7 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The highest in force wins. What an alert of a kind that we do not know means, only an imminent one leaves without doubt. */
+/*
+ * The highest in force wins. What an alert of a kind that we do not know means, only an imminent one leaves without
+ * doubt.
+ */
 enum threat_level {
     THREAT_NONE,
     THREAT_BULLETIN,

@@ -1,7 +1,9 @@
 /*
  * The feed as XML; see feed.h. libxml2 tells of each element as it comes and keeps no tree.
  *
- *     <alerts><alert start="2011/09/09 13:00" end="2011/09/16 13:00" type="Elevated Threat" link="..."> ... </alert></alerts>
+ *     <alerts>
+ *       <alert start="2011/09/09 13:00" end="2011/09/16 13:00" type="Elevated Threat" link="..."> ... </alert>
+ *     </alerts>
  *
  * The times are GMT, the end may be missing; all that is inside of an alert is for people.
  */
@@ -9,13 +11,14 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <libxml/parser.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 #include <weir/error.h>
+
+#include "late.h"
 
 struct reading {
     xmlParserCtxtPtr parser;
@@ -32,7 +35,7 @@ static void refuse(struct reading *reading, const char *reason)
     if (!reading->failed)
         weir_fail(WEIR_ERROR_SYSTEM, EBADMSG, "read", "", "%s", reason);
     reading->failed = true;
-    xmlStopParser(reading->parser);
+    xml.stop(reading->parser);
 }
 
 static void refuse_named(struct reading *reading, const char *what, const xmlChar *name)
@@ -56,9 +59,18 @@ static void on_error(void *arg, xmlErrorPtr error)
     refuse(reading, reason);
 }
 
+/* What the parser tells of no document in particular, on stderr otherwise: bytes that are not of the encoding named. */
+static void on_other_error(void *arg, xmlErrorPtr error)
+{
+    (void)arg, (void)error;
+}
+
 /* --- attributes --- */
 
-/* The value of an attribute without the blanks around it, NUL-terminated; cut where there is no room. False: there is none. */
+/*
+ * The value of an attribute without the blanks around it, NUL-terminated; cut where there is no room. False: there is
+ * none.
+ */
 static bool find_attribute(const char *name, int count, const xmlChar **attributes, char *value, size_t size)
 {
     for (int i = 0; i < count; i++, attributes += 5) {
@@ -144,12 +156,13 @@ static void read_alert(struct reading *reading, int count, const xmlChar **attri
     }
     if (threat_alerts_add(reading->alerts, alert) < 0) {
         reading->failed = true;
-        xmlStopParser(reading->parser);
+        xml.stop(reading->parser);
     }
 }
 
 /* --- what the parser tells --- */
 
+/* NOLINTNEXTLINE(readability-function-size): the parser has as many arguments */
 static void on_element(void *arg, const xmlChar *name, const xmlChar *prefix, const xmlChar *space, int space_count,
                        const xmlChar **spaces, int count, int defaulted, const xmlChar **attributes)
 {
@@ -193,9 +206,12 @@ static void on_doctype(void *arg, const xmlChar *name, const xmlChar *external, 
 
 /* --- all of it --- */
 
-void threat_feed_prepare(void)
+int threat_feed_prepare(void)
 {
-    xmlInitParser();
+    if (late_xml_load() < 0)
+        return -1;
+    xml.init_parser();
+    return 0;
 }
 
 static int parse(struct reading *reading, const char *bytes, size_t length)
@@ -211,7 +227,8 @@ static int parse(struct reading *reading, const char *bytes, size_t length)
         .serror = on_error,
     };
     reading->parser->userData = reading;
-    xmlCtxtReadMemory(reading->parser, bytes, (int)length, NULL, NULL, XML_PARSE_NONET);
+    xml.set_error_function(NULL, on_other_error); /* of this thread */
+    xml.read_memory(reading->parser, bytes, (int)length, NULL, NULL, XML_PARSE_NONET);
     if (!reading->parser->wellFormed)
         refuse(reading, "no XML");
     return reading->failed ? -1 : 0;
@@ -219,12 +236,12 @@ static int parse(struct reading *reading, const char *bytes, size_t length)
 
 int threat_feed_read(const char *bytes, size_t length, struct threat_alerts *alerts)
 {
-    struct reading reading = {.parser = xmlNewParserCtxt(), .alerts = alerts};
+    struct reading reading = {.parser = xml.new_context(), .alerts = alerts};
     if (!reading.parser)
         return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "read", "", NULL);
     int result = length > THREAT_FEED_MOST
                      ? weir_fail(WEIR_ERROR_LIMIT, EBADMSG, "read", "", "more than %d bytes", THREAT_FEED_MOST)
                      : parse(&reading, bytes, length);
-    xmlFreeParserCtxt(reading.parser);
+    xml.free_context(reading.parser);
     return result;
 }

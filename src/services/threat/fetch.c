@@ -1,7 +1,6 @@
 /* Fetching, by libcurl; see fetch.h. */
 #include "fetch.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <weir/weir.h>
 
 #include "feed.h"
+#include "late.h"
 
 enum { MOST_REDIRECTS = 5, LOOK_EVERY = 1000 /* ms, at the brake: it also wakes */ };
 
@@ -27,8 +27,9 @@ struct fetching {
 
 int threat_fetch_prepare(void)
 {
-    threat_feed_prepare();
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
+    if (threat_feed_prepare() < 0)
+        return -1;
+    if (curl.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
         return 0;
     return weir_fail(WEIR_ERROR_SYSTEM, ENOMEM, "start", "libcurl", NULL);
 }
@@ -39,25 +40,25 @@ int threat_fetch_prepare(void)
 static bool has_part(CURLU *url, CURLUPart which, char **part)
 {
     char *text = NULL;
-    bool there = curl_url_get(url, which, &text, 0) == CURLUE_OK;
+    bool there = curl.url_get(url, which, &text, 0) == CURLUE_OK;
     if (part)
         *part = text;
     else
-        curl_free(text);
+        curl.free(text);
     return there;
 }
 
 static int check_url(const char *text)
 {
-    CURLU *url = curl_url();
+    CURLU *url = curl.url();
     if (!url)
         return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "fetch", text, NULL);
     char *scheme = NULL;
-    CURLUcode code = curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME);
+    CURLUcode code = curl.url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME);
     bool https = code == CURLUE_OK && has_part(url, CURLUPART_SCHEME, &scheme) && strcmp(scheme, "https") == 0;
     bool named = https && (has_part(url, CURLUPART_USER, NULL) || has_part(url, CURLUPART_PASSWORD, NULL));
-    curl_free(scheme);
-    curl_url_cleanup(url);
+    curl.free(scheme);
+    curl.url_cleanup(url);
     if (named)
         return weir_fail(WEIR_ERROR_USAGE, EINVAL, "", "--feed",
                          "an URL with a user's name in it, which others would see");
@@ -69,7 +70,7 @@ static int check_url(const char *text)
 
 int threat_fetch_check(const struct threat_origin *origin)
 {
-    if (check_url(origin->url) < 0)
+    if (late_curl_load() < 0 || check_url(origin->url) < 0)
         return -1;
     int file = origin->ca ? open(origin->ca, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
     if (origin->ca && file < 0)
@@ -91,7 +92,7 @@ void threat_brake_pull(struct threat_brake *brake)
     pthread_mutex_lock(&brake->lock);
     brake->pulled = true;
     if (brake->transfer)
-        curl_multi_wakeup(brake->transfer);
+        curl.multi_wakeup(brake->transfer);
     pthread_mutex_unlock(&brake->lock);
 }
 
@@ -136,35 +137,36 @@ static long milliseconds(int64_t time)
 }
 
 /*
- * It has to be https all the way, by the certificates of the system or of --feed-ca. No cookies, names or passwords are sent, no
- * compression is asked for, so that what comes is as long as it looks. QUICK_EXIT: a resolver that hangs does not hold up the end.
+ * It has to be https all the way, by the certificates of the system or of --feed-ca. No cookies, names or passwords
+ * are sent, no compression is asked for, so that what comes is as long as it looks. QUICK_EXIT: a resolver that hangs
+ * does not hold up the end.
  */
 static CURLcode set_up(struct fetching *fetching)
 {
     const struct threat_origin *origin = fetching->origin;
     CURL *easy = fetching->easy;
     CURLcode bad = CURLE_OK;
-    bad |= curl_easy_setopt(easy, CURLOPT_URL, origin->url);
-    bad |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
-    bad |= curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "https");
-    bad |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
-    bad |= curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long)MOST_REDIRECTS);
-    bad |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    bad |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    bad |= curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    bad |= curl.easy_setopt(easy, CURLOPT_URL, origin->url);
+    bad |= curl.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
+    bad |= curl.easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "https");
+    bad |= curl.easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
+    bad |= curl.easy_setopt(easy, CURLOPT_MAXREDIRS, (long)MOST_REDIRECTS);
+    bad |= curl.easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    bad |= curl.easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    bad |= curl.easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (origin->ca)
-        bad |= curl_easy_setopt(easy, CURLOPT_CAINFO, origin->ca);
+        bad |= curl.easy_setopt(easy, CURLOPT_CAINFO, origin->ca);
     if (origin->ca)
-        bad |= curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    bad |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, milliseconds(origin->timeout));
-    bad |= curl_easy_setopt(easy, CURLOPT_MAXFILESIZE, (long)THREAT_FEED_MOST);
-    bad |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    bad |= curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-    bad |= curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
-    bad |= curl_easy_setopt(easy, CURLOPT_USERAGENT, "weir");
-    bad |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, fetching->reason);
-    bad |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take);
-    bad |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetching);
+        bad |= curl.easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    bad |= curl.easy_setopt(easy, CURLOPT_TIMEOUT_MS, milliseconds(origin->timeout));
+    bad |= curl.easy_setopt(easy, CURLOPT_MAXFILESIZE, (long)THREAT_FEED_MOST);
+    bad |= curl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    bad |= curl.easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+    bad |= curl.easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+    bad |= curl.easy_setopt(easy, CURLOPT_USERAGENT, "weir");
+    bad |= curl.easy_setopt(easy, CURLOPT_ERRORBUFFER, fetching->reason);
+    bad |= curl.easy_setopt(easy, CURLOPT_WRITEFUNCTION, take);
+    bad |= curl.easy_setopt(easy, CURLOPT_WRITEDATA, fetching);
     return bad;
 }
 
@@ -190,7 +192,7 @@ static weir_error_kind kind_of(CURLcode code)
 static int fail_transfer(const struct fetching *fetching, CURLcode code)
 {
     const char *url = fetching->origin->url;
-    const char *reason = *fetching->reason ? fetching->reason : curl_easy_strerror(code);
+    const char *reason = *fetching->reason ? fetching->reason : curl.easy_strerror(code);
     if (fetching->too_long || code == CURLE_FILESIZE_EXCEEDED)
         return weir_fail(WEIR_ERROR_LIMIT, EBADMSG, "fetch", url, "more than %d bytes", THREAT_FEED_MOST);
     if (code == CURLE_OPERATION_TIMEDOUT)
@@ -207,7 +209,7 @@ static int read_answer(const struct fetching *fetching, struct threat_alerts *al
 {
     const char *url = fetching->origin->url;
     long status = 0;
-    curl_easy_getinfo(fetching->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl.easy_getinfo(fetching->easy, CURLINFO_RESPONSE_CODE, &status);
     if (status != 200)
         return weir_fail(WEIR_ERROR_SYSTEM, EBADMSG, "fetch", url, "HTTP status %ld", status);
     if (threat_feed_read(fetching->bytes ? fetching->bytes : "", fetching->length, alerts) == 0)
@@ -221,9 +223,9 @@ static bool run(struct fetching *fetching, struct threat_brake *brake, CURLcode 
 {
     int running = 1;
     while (running) {
-        CURLMcode bad = curl_multi_perform(fetching->multi, &running);
+        CURLMcode bad = curl.multi_perform(fetching->multi, &running);
         if (bad == CURLM_OK && running)
-            bad = curl_multi_poll(fetching->multi, NULL, 0, LOOK_EVERY, NULL);
+            bad = curl.multi_poll(fetching->multi, NULL, 0, LOOK_EVERY, NULL);
         if (bad != CURLM_OK) {
             *code = bad == CURLM_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY : CURLE_FAILED_INIT;
             return true;
@@ -232,7 +234,7 @@ static bool run(struct fetching *fetching, struct threat_brake *brake, CURLcode 
             return false;
     }
     int left;
-    const CURLMsg *message = curl_multi_info_read(fetching->multi, &left);
+    const CURLMsg *message = curl.multi_info_read(fetching->multi, &left);
     *code = message ? message->data.result : CURLE_FAILED_INIT;
     return true;
 }
@@ -240,7 +242,7 @@ static bool run(struct fetching *fetching, struct threat_brake *brake, CURLcode 
 static int transfer(struct fetching *fetching, struct threat_brake *brake, struct threat_alerts *alerts)
 {
     CURLcode code = set_up(fetching);
-    if (code == CURLE_OK && curl_multi_add_handle(fetching->multi, fetching->easy) != CURLM_OK)
+    if (code == CURLE_OK && curl.multi_add_handle(fetching->multi, fetching->easy) != CURLM_OK)
         code = CURLE_OUT_OF_MEMORY;
     bool pulled = set_transfer(brake, fetching->multi) || (code == CURLE_OK && !run(fetching, brake, &code));
     set_transfer(brake, NULL);
@@ -251,16 +253,16 @@ static int transfer(struct fetching *fetching, struct threat_brake *brake, struc
 
 int threat_fetch(const struct threat_origin *origin, struct threat_brake *brake, struct threat_alerts *alerts)
 {
-    struct fetching fetching = {.origin = origin, .easy = curl_easy_init(), .multi = curl_multi_init()};
+    struct fetching fetching = {.origin = origin, .easy = curl.easy_init(), .multi = curl.multi_init()};
     int result = -1;
     if (fetching.easy && fetching.multi)
         result = transfer(&fetching, brake, alerts);
     else
         weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "fetch", origin->url, NULL);
     if (fetching.multi)
-        curl_multi_remove_handle(fetching.multi, fetching.easy);
-    curl_easy_cleanup(fetching.easy);
-    curl_multi_cleanup(fetching.multi);
+        curl.multi_remove_handle(fetching.multi, fetching.easy);
+    curl.easy_cleanup(fetching.easy);
+    curl.multi_cleanup(fetching.multi);
     free(fetching.bytes);
     return result;
 }

@@ -32,8 +32,9 @@ void threat_brake_init(struct threat_brake *brake);
 void threat_brake_pull(struct threat_brake *brake);
 
 /*
- * Fetches and reads the feed; the alerts are the caller's. Blocks the thread: not for fibers. One at a time for a brake. 0; or
- * -1 with ETIMEDOUT of kind DEADLINE, ECANCELED (the brake), or what is wrong with the origin, the way to it, or what came.
+ * Fetches and reads the feed; the alerts are the caller's. Blocks the thread: not for fibers. One at a time for a
+ * brake. 0; or -1 with ETIMEDOUT of kind DEADLINE, ECANCELED (the brake), or what is wrong with the origin, the way
+ * to it, or what came.
  */
 int threat_fetch(const struct threat_origin *origin, struct threat_brake *brake, struct threat_alerts *alerts);
 

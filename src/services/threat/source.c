@@ -1,9 +1,9 @@
 /*
  * The level as it is known; see source.h.
  *
- * A fetch is a round. Who finds that one is needed begins it and has the pool run it; others who ask meanwhile wait for its
- * channel to be closed. The result goes to the source before that, so that it counts even where nobody waits any longer: the
- * first asker goes when its patience or its client ends, and the round goes on without it.
+ * A fetch is a round. Who finds that one is needed begins it and has the pool run it; others who ask meanwhile wait
+ * for its channel to be closed. The result goes to the source before that, so that it counts even where nobody waits
+ * any longer: the first asker goes when its patience or its client ends, and the round goes on without it.
  */
 #include "source.h"
 
@@ -233,11 +233,15 @@ static char *age_text(int64_t age, char *text, size_t size)
     return text;
 }
 
-/* What is known. With `why_old`, or where the last fetch has failed, that is not as good as new. With the lock held. */
+/*
+ * What is known; why it is not as good as new, where it is not: `why_old`, or else what the last fetch failed for.
+ * With the lock held.
+ */
 static int tell_known(const struct threat_source *source, const char *why_old, char text[THREAT_ANSWER])
 {
     char age[40];
-    const char *reason = why_old ? why_old : source->failed ? source->reason : NULL;
+    const char *failure = source->failed ? source->reason : NULL;
+    const char *reason = why_old && !is_fresh(source) ? why_old : failure;
     if (!source->known) {
         snprintf(text, THREAT_ANSWER, "unknown: %s", reason ? reason : "");
         return THREAT_UNKNOWN;

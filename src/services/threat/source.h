@@ -1,6 +1,7 @@
 /*
- * The level as it is known: fetched when somebody asks and what is known is too old, once for all who ask meanwhile, and kept.
- * While the source fails the last good answer is given with its age, and where there is none it is said to be unknown.
+ * The level as it is known: fetched when somebody asks and what is known is too old, once for all who ask meanwhile,
+ * and kept. While the source fails the last good answer is given with its age, and where there is none it is said to
+ * be unknown.
  */
 #ifndef SERVICES_THREAT_SOURCE_H
 #define SERVICES_THREAT_SOURCE_H
@@ -11,8 +12,8 @@ struct threat_source;
 
 struct threat_source_options {
     /*
-     * Fetches the alerts, on the pool, never two at a time; what it puts there is the source's, also where it fails. 0, or -1
-     * with an error.
+     * Fetches the alerts, on the pool, never two at a time; what it puts there is the source's, also where it fails.
+     * 0, or -1 with an error.
      */
     int (*fetch)(void *arg, struct threat_alerts *alerts);
     void *arg;
@@ -30,8 +31,8 @@ struct threat_source *threat_source_new(const struct threat_source_options *opti
 void threat_source_free(struct threat_source *source);
 
 /*
- * Puts the answer in `text`: "elevated"; "elevated, 35 min old: REASON" where it could not be fetched anew; "unknown: REASON".
- * From any fiber or thread. Parks, for `patience` at most. Returns the level, or -1 with ECANCELED.
+ * Puts the answer in `text`: "elevated"; "elevated, 35 min old: REASON" where it could not be fetched anew; "unknown:
+ * REASON". From any fiber or thread. Parks, for `patience` at most. Returns the level, or -1 with ECANCELED.
  */
 int threat_source_ask(struct threat_source *source, char text[THREAT_ANSWER]);
 

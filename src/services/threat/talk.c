@@ -1,6 +1,7 @@
 /* threat's conversation: getTime, getThreat, disconnect; see talk.h. */
 #include "talk.h"
 
+#include <errno.h>
 #include <string.h>
 #include <weir/weir.h>
 
@@ -39,5 +40,7 @@ static const weir_command commands[] = {
 void threat_talk(weir_conn *conn, void *source)
 {
     weir_conversation conversation = weir_conversation_begin(conn);
-    weir_converse(&conversation, commands, source);
+    /* A clean end says that all was answered. */
+    if (weir_converse(&conversation, commands, source) < 0 && errno != EMSGSIZE && errno != ETIMEDOUT)
+        weir_abort(conn);
 }

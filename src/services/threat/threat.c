@@ -94,7 +94,7 @@ static const char *const examples[] = {
 const weir_service threat_service = {
     .size = sizeof(weir_service),
     .name = "threat",
-    .summary = "tells the time and the threat level of the Department of Homeland Security",
+    .summary = "tells the time and the threat level of Homeland Security",
     .description =
         "Three messages are understood: getTime is answered with the local time as ISO 8601, getThreat with the level "
         "of the National Terrorism Advisory System (NTAS), disconnect ends the conversation, as the end of the stream "
