@@ -245,7 +245,7 @@ static const char *const examples[] = {
     "and the other way round",
     "weir relay tls://:9443 :8000 --cert CERT.pem --key KEY.pem",
     "TLS for a server that has none",
-    "weir relay :9000 tls://example.org:443",
+    "weir relay :9000 tls://example.org:443 --ca CA.pem",
     "and for a client that has none",
     "weir relay udp://:5300 udp://127.0.0.1:53 --session-timeout 10s",
     "datagrams: each client has a socket of its own to the name server",

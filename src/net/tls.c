@@ -79,13 +79,21 @@ static int keep(struct weir__tls *tls, const char *data, size_t size)
     return 0;
 }
 
+/*
+ * A record that could not be sent is kept too, since what follows it is of no use without it; the error is told by the flush that
+ * comes next, and after that it is tried again.
+ */
 static int bio_write(BIO *bio, const char *data, int size)
 {
     weir_conn *conn = BIO_get_data(bio);
     struct weir__tls *tls = weir__tls_of(conn);
     BIO_clear_retry_flags(bio);
     ssize_t sent = tls->owes ? 0 : send_now(conn, data, (size_t)size, tls->more ? MSG_MORE : 0);
-    if (sent >= 0 && (sent == size || keep(tls, data + sent, (size_t)(size - sent)) == 0))
+    if (sent < 0) {
+        tls->send_error = errno;
+        sent = 0;
+    }
+    if (sent == size || keep(tls, data + sent, (size_t)(size - sent)) == 0)
         return size;
     tls->socket_error = errno;
     return -1;
@@ -190,6 +198,11 @@ static int flush(weir_conn *conn)
     struct weir__tls *tls = weir__tls_of(conn);
     if (!tls->owes)
         return 0;
+    if (tls->send_error) {
+        errno = tls->send_error;
+        tls->send_error = 0;
+        return -1;
+    }
     while (tls->start < tls->end) {
         ssize_t sent = send_now(conn, tls->outbox + tls->start, tls->end - tls->start, 0);
         if (sent == 0)
@@ -276,12 +289,10 @@ ssize_t weir__tls_receive(weir_conn *conn, void *buffer, size_t size, int flags)
 
 /* --- writing --- */
 
-/* An error of the socket's own is this call's alone: what the peer sent before it can still be read. */
+/* A record that there was no room to keep is lost, and the connection with it. */
 static ssize_t nothing_written(struct weir__tls *tls)
 {
-    int number = tls->socket_error;
-    tls->socket_error = 0;
-    errno = number ? number : weir__tls_settle_failure(tls);
+    errno = weir__tls_settle_failure(tls);
     return -1;
 }
 
@@ -328,7 +339,6 @@ static void say_end(struct weir__tls *tls)
     if (!tls->ending && !tls->failure && tls->state == WEIR__TLS_READY) {
         ERR_clear_error();
         SSL_shutdown(tls->ssl);
-        tls->socket_error = 0;
     }
     tls->ending = true;
 }
