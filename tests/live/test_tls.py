@@ -159,6 +159,7 @@ def test_a_client_that_speaks_plain_text(echo, authority):
     echo.wait_for_counters(errors_tls=1, active=0)
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
 def test_a_client_of_an_old_protocol(echo):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
