@@ -114,10 +114,11 @@ typedef struct weir_counters {
     uint64_t cancelled;  /* cut by the drain's deadline */
     uint64_t datagrams_in, datagrams_out;
     uint64_t datagrams_truncated;
-    uint64_t datagrams_dropped; /* by the kernel before we saw them: SO_MEMINFO */
-    uint64_t replies_refused;   /* weir_reply: not to be answered */
-    uint64_t replies_limited;   /* weir_reply: above replies_per_second */
-    uint64_t replies_failed;    /* weir_reply: the socket was full or refused */
+    uint64_t
+        datagrams_dropped; /* by the kernel before we saw them: SO_MEMINFO; and those queued when a stop's time was up */
+    uint64_t replies_refused; /* weir_reply: not to be answered */
+    uint64_t replies_limited; /* weir_reply: above replies_per_second */
+    uint64_t replies_failed;  /* weir_reply: the socket was full or refused */
 } weir_counters;
 
 /* What the server has counted so far. Any thread, also after it has stopped. */

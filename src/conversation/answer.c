@@ -51,7 +51,8 @@ int weir_answer(weir_conversation *conversation, const char *text, size_t length
 }
 
 /* An answer that is too long for the stack. */
-static int answer_allocated(weir_conversation *conversation, size_t length, const char *format, va_list arguments)
+static WEIR_PRINTF(3, 0) int answer_allocated(weir_conversation *conversation, size_t length, const char *format,
+                                              va_list arguments)
 {
     char *text = malloc(length + 1);
     if (!text)
@@ -64,8 +65,8 @@ static int answer_allocated(weir_conversation *conversation, size_t length, cons
     return result;
 }
 
-static __attribute__((noinline)) int answer_formatted(weir_conversation *conversation, const char *format,
-                                                      va_list arguments)
+static WEIR_PRINTF(2, 0) __attribute__((noinline)) int answer_formatted(weir_conversation *conversation,
+                                                                        const char *format, va_list arguments)
 {
     char text[SHORT];
     va_list again;

@@ -13,9 +13,6 @@ enum {
     UNDECIDED_MOST = 3,
 };
 
-/* How long a pipe is kept that nothing comes through. */
-#define PIPE_KEPT WEIR_MS(100)
-
 /* --- which way --- */
 
 static enum weir__pump_way find_way(const struct weir__pump *pump)
@@ -290,6 +287,7 @@ static enum weir__pumped fill_pipe(struct weir__pump *pump)
     moved_on(pump, &pump->from, (size_t)moved);
     pump->piped = (size_t)moved;
     pump->pipe_until = 0;
+    weir__pump_gather(pump, (size_t)moved);
     return WEIR__PUMP_MOVED;
 }
 
@@ -324,19 +322,6 @@ static enum weir__pumped empty_pipe(struct weir__pump *pump)
         return call_failed(&pump->to);
     pump->piped -= (size_t)moved;
     return sent(pump, (size_t)moved);
-}
-
-int64_t weir__pump_settle(struct weir__pump *pump)
-{
-    if (!pump->pipe[1] || pump->piped)
-        return WEIR_FOREVER;
-    if (!pump->pipe_until)
-        pump->pipe_until = weir__now() + PIPE_KEPT;
-    if (weir__now() < pump->pipe_until)
-        return pump->pipe_until;
-    weir__pump_close_pipe(pump);
-    pump->flooded = false;
-    return WEIR_FOREVER;
 }
 
 /* --- steps --- */

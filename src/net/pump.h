@@ -13,6 +13,17 @@
 
 enum weir__pump_way { WEIR__PUMP_BUFFER, WEIR__PUMP_SPLICE, WEIR__PUMP_SENDFILE, WEIR__PUMP_PIPE };
 
+/* Waiting for large pieces; see pump_gather.c. */
+struct weir__gathering {
+    bool on;
+    uint8_t doubts;  /* how often it was in vain */
+    unsigned floods; /* one after the other */
+    unsigned pieces; /* gathered, since it is on */
+    int64_t until;   /* when this wait is in vain; 0: none has begun */
+    int64_t began;   /* of `bytes`, that came since */
+    uint64_t bytes;
+};
+
 struct weir__pump {
     struct weir__end from, to; /* both entered */
     uint64_t most, done;       /* bytes: how many are to go, and how many went */
@@ -28,6 +39,7 @@ struct weir__pump {
     int64_t pipe_until; /* when a pipe is closed that nothing came through; 0: something did */
     char *buffer;       /* NULL: none */
     size_t size, start, end;
+    struct weir__gathering gathering;
 };
 
 enum weir__pumped {
@@ -49,11 +61,17 @@ static inline bool weir__pump_owes_file(const struct weir__pump *pump)
 /* Moves something: at most one system call or two that take it on. */
 enum weir__pumped weir__pump_step(struct weir__pump *pump);
 
-/* Closes the pipe if its time has come. Returns when that will be, WEIR_FOREVER if there is none or it is in use. */
-int64_t weir__pump_settle(struct weir__pump *pump);
-
 /* Gives back what it holds. Bytes that were received and not sent are put back to be received again, where that can be. */
 void weir__pump_end(struct weir__pump *pump);
+
+/* --- pump_gather.c: large pieces --- */
+
+/* So many bytes came. */
+void weir__pump_gather(struct weir__pump *pump, size_t bytes);
+/* Before a wait: when it is long enough, WEIR_FOREVER if it is any wait. */
+int64_t weir__pump_gather_until(struct weir__pump *pump);
+/* From now on anything that comes is news. Keeps errno. */
+void weir__pump_gather_end(struct weir__pump *pump);
 
 /* --- pump_pipe.c: through a pipe of its own --- */
 
@@ -63,6 +81,9 @@ enum { WEIR__PUMP_CHUNK = 1 << 20 };
 /* Whether there is a pipe; makes it where it is missing. False: none to be had, which is no error. */
 bool weir__pump_pipe(struct weir__pump *pump);
 void weir__pump_close_pipe(struct weir__pump *pump);
+
+/* To be called before each wait: does what is to be done when nothing comes. Returns when to look again, or WEIR_FOREVER. */
+int64_t weir__pump_settle(struct weir__pump *pump);
 
 /* One splice(2) without SIGPIPE. */
 ssize_t weir__pump_splice(int from, int to, size_t count);

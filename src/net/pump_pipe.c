@@ -6,6 +6,9 @@
 #include "os/descriptor.h"
 #include "os/quiet.h"
 
+/* How long a pipe is kept that nothing comes through. */
+#define PIPE_KEPT WEIR_MS(100)
+
 bool weir__pump_pipe(struct weir__pump *pump)
 {
     if (pump->pipe[1])
@@ -23,11 +26,32 @@ void weir__pump_close_pipe(struct weir__pump *pump)
 {
     if (!pump->pipe[1])
         return;
+    weir__pump_gather_end(pump);
     weir__close_quietly(pump->pipe[0]);
     weir__close_quietly(pump->pipe[1]);
     pump->pipe[1] = 0;
     pump->piped = 0;
     pump->pipe_until = 0;
+}
+
+/* A pipe that nothing has come through for a while is closed. */
+static int64_t settle_pipe(struct weir__pump *pump)
+{
+    if (!pump->pipe[1] || pump->piped)
+        return WEIR_FOREVER;
+    if (!pump->pipe_until)
+        pump->pipe_until = weir__now() + PIPE_KEPT;
+    if (weir__now() < pump->pipe_until)
+        return pump->pipe_until;
+    weir__pump_close_pipe(pump);
+    pump->flooded = false;
+    return WEIR_FOREVER;
+}
+
+int64_t weir__pump_settle(struct weir__pump *pump)
+{
+    int64_t pipe = settle_pipe(pump), piece = weir__pump_gather_until(pump);
+    return piece < pipe ? piece : pipe;
 }
 
 /* splice(2) knows no MSG_NOSIGNAL. */

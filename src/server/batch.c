@@ -9,7 +9,7 @@
 #include "net/batch.h"
 #include "server/inlet.h"
 
-enum { FREE_PARCELS = 64, FASTEST = 400 * 1000 * 1000 };
+enum { FREE_PARCELS = 64, FASTEST = 400 * 1000 * 1000, DROPPED_BATCHES = 8192 };
 
 #ifndef UDP_GRO
 #define UDP_GRO 104
@@ -188,7 +188,24 @@ static void take_in_all(struct weir__inlet *inlet, int count)
     inlet->gathers = true;
     for (int i = 0; i < count; i++)
         take_in(inlet, i);
-    count_in(inlet);
+}
+
+/*
+ * What is still queued when time is up goes with the socket: it is counted as dropped, but for what comes without an end. A
+ * socket that is others' as well is left to them.
+ */
+static void drop_rest(struct weir__inlet *inlet)
+{
+    int count = WEIR__BATCH;
+    if (inlet->place->shared)
+        return;
+    for (int i = 0; i < DROPPED_BATCHES && count == WEIR__BATCH; i++) {
+        count = receive_some(inlet);
+        take_in_all(inlet, count);
+        weir__count(inlet->worker->counters, datagrams_dropped, inlet->arrived);
+        inlet->arrived = inlet->bytes = inlet->truncated = 0;
+    }
+    inlet->count = 0;
 }
 
 bool weir__batch_receive(struct weir__inlet *inlet)
@@ -200,6 +217,7 @@ bool weir__batch_receive(struct weir__inlet *inlet)
         int count = known_empty ? 0 : receive_some(inlet);
         if (count > 0) {
             take_in_all(inlet, count);
+            count_in(inlet);
             return true;
         }
         rested = count == 0 && gather(inlet);
@@ -209,6 +227,7 @@ bool weir__batch_receive(struct weir__inlet *inlet)
         if (!again)
             return false;
     }
+    drop_rest(inlet);
     return false;
 }
 

@@ -229,3 +229,23 @@ def test_a_datagram_that_is_no_text_is_told_and_the_next_heard(listen):
         assert listener.process.stdout.read(len(expected)) == expected
         say(listener, EURO)
         assert client.recv(100) == EURO.encode()
+
+
+def test_a_character_is_never_in_two_datagrams(listen):
+    """Though stdin brings it in halves."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        other.settimeout(seconds(20))
+        address = f"udp://127.0.0.1:{other.getsockname()[1]}"
+        client = subprocess.Popen([WEIR, "connect", address, "--encoding", "latin-1"], stdin=subprocess.PIPE,
+                                  env=environment())
+        try:
+            for half in (b"so \xc3", b"\xbc"):
+                client.stdin.write(half)
+                client.stdin.flush()
+                if half.startswith(b"so"):
+                    assert other.recv(100) == b"so "
+            assert other.recv(100) == b"\xfc"
+        finally:
+            client.kill()
+            client.communicate()

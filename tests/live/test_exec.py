@@ -152,13 +152,21 @@ def test_what_it_leaves_in_its_group_ends_with_it(run):
 
 
 def test_what_it_leaves_elsewhere_holds_up_no_client(run):
-    server = shell(run, "setsid sleep 1000 & echo $!")
+    server = shell(run, "setsid sh -c 'echo $$; exec sleep 1000' & read line")
     with server.connect() as connection:
-        left = started(connection)
+        left = started(connection)  # elsewhere: it says so itself
         try:
+            connection.sendall(b"end\n")
             assert read_to_end(connection) == b""
         finally:
             os.kill(left, signal.SIGKILL)
+
+
+def test_who_does_not_end_its_side_is_let_go_all_the_same(run):
+    server = shell(run, "echo all of it")
+    with server.connect() as connection:
+        assert read_to_end(connection) == b"all of it\n"
+        server.wait_for_counters("exec", active=0, timeout=30)
 
 
 # --- what the program is told ---

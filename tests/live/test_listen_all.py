@@ -429,3 +429,12 @@ def test_on_a_terminal(listen):
         assert is_cut(second)
     assert listener.wait() == 0
     os.close(primary)
+
+
+def test_a_stdin_that_cannot_be_read(listen, tmp_path):
+    folder = os.open(tmp_path, os.O_RDONLY)
+    listener = listen(stdin=folder)
+    os.close(folder)
+    with listener.connect():
+        assert listener.wait() == 1
+    assert "weir: read stdin: is a directory" in listener.text.splitlines()

@@ -103,6 +103,14 @@ def test_the_reader_of_stdout_goes_away(serve):
     assert server.wait() == 0
 
 
+def test_without_a_stdout_nothing_else_is_written_to(serve):
+    server = serve("log", UDP, wrapper=[*LAUNCH, "--close", "1", "--"])
+    send_numbered(server, 10)
+    server.wait_for_text("bad file descriptor: kept for later")
+    server.stop()
+    assert "10 lines could not be written to stdout" in server.text
+
+
 @pytest.mark.parametrize("arguments, reason", [
     (["--output", "/nonexistent/records"], "open /nonexistent/records: no such file or directory"),
     (["--rotate", "1M"], "serve log: --rotate is for a file, which --output names: it is not given"),

@@ -182,6 +182,13 @@ def test_without_accounts_it_says_how_to_add_one(serve, tmp_path):
     assert say(server, b"bob secret\n") == b"hi bob\n"
 
 
+def test_a_password_that_cannot_be_read_is_told(users, tmp_path):
+    folder = os.open(tmp_path, os.O_RDONLY)
+    result = run_weir("user", "add", "another", "--password-stdin", "--users", users.file, stdin=folder)
+    os.close(folder)
+    assert (result.returncode, result.stderr.lower()) == (1, b"weir: read stdin: is a directory\n")
+
+
 def test_several_processes(login):
     server = login("--processes", 2)
     assert {say(server, b"bob secret\n") for _ in range(2)} == {b"hi bob\n"}
@@ -267,6 +274,7 @@ def dumps_core(core_folder):
 
 def unlimited_cores():
     resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # which a shell has its background ignore
 
 
 def test_a_password_is_found_nowhere(login, users, tmp_path):
@@ -324,6 +332,10 @@ def test_a_crash_leaves_no_core(users, tmp_path):
     assert os.read(reading, 1) == b"\n"
     os.close(reading)
     process.send_signal(signal.SIGQUIT)
+    try:
+        eventually(lambda: os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG), timeout=20)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
     _, status = os.waitpid(process.pid, 0)
     process.returncode = status
     assert os.WIFSIGNALED(status) and not os.WCOREDUMP(status)

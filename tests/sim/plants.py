@@ -96,4 +96,13 @@ PLANTS = [
     Plant("idle is who has not sent, whatever it was sent", "src/net/conn_wait.c",
           "add(sent > received ? sent : received, conn->limits->idle)",
           "add(received, conn->limits->idle)"),
+    Plant("a pause ends the lines of who ends them by LF", "src/conversation/message.c",
+          "return conversation->newline == WEIR_NEWLINE_LF || conversation->newline == WEIR_NEWLINE_CRLF;",
+          "return conversation->newline == WEIR_NEWLINE_CRLF;"),
+    Plant("answers end as nobody's lines do", "src/conversation/answer.c",
+          "    case WEIR_NEWLINE_CRLF:\n        return \"\\r\\n\";\n",
+          "    case WEIR_NEWLINE_CRLF:\n        return \"\\n\";\n"),
+    Plant("a message has no limit where a pause ends it", "src/net/messages.c",
+          "        if (too_long(conn, message))\n            return fail_too_long(conn, message);\n",
+          ""),
 ]

@@ -351,6 +351,25 @@ static void what_was_queued_is_answered_at_the_stop(void **state)
     weir_server_free(server);
 }
 
+/* Where there is no time to serve them, they are counted. */
+static void what_was_queued_is_counted_where_time_is_up(void **state)
+{
+    weir_server_options options = options_of(state);
+    options.workers = 1;
+    weir_server *server = weir_server_new(&options);
+    check(weir_server_add_datagrams(server, ":0", answer, NULL) == 0);
+    int fd = datagram_client_of(server);
+    for (int i = 0; i < 100; i++)
+        check(send(fd, "x", 1, 0) == 1);
+    check(weir_server_start(server) == 0);
+    weir_server_stop(server, WEIR_NOW);
+    check(weir_server_wait(server, SOON) == 0);
+    weir_counters counters = counters_of(server);
+    check(counters.datagrams_in + counters.datagrams_dropped == 100);
+    close(fd);
+    weir_server_free(server);
+}
+
 static void sleep_for_ever(const weir_datagram *datagram, void *arg)
 {
     (void)arg;
@@ -430,13 +449,21 @@ int main(void)
 {
     weir_log_set(WEIR_LOG_NONE, WEIR_LOG_TEXT);
     const struct CMUnitTest tests[] = {
-        IN_EVERY_MODE(datagrams_are_answered),           WITH_FIBERS(one_that_is_too_long_is_cut_and_marked),
-        AT_ONCE(a_sleeping_handler_holds_nobody_up),     ONE_BY_ONE(one_by_one_they_wait_for_each_other),
-        IN_EVERY_MODE(answers_do_not_wait_for_handlers), WITH_FIBERS(our_own_socket_is_not_answered),
-        WITH_FIBERS(who_has_no_address_is_not_answered), WITH_FIBERS(low_ports_are_not_answered),
-        WITH_FIBERS(a_source_has_its_share_of_answers),  cmocka_unit_test(only_a_servers_datagram_can_be_answered),
-        WITH_FIBERS(what_the_system_drops_is_counted),   IN_EVERY_MODE(what_was_queued_is_answered_at_the_stop),
-        IN_EVERY_MODE(the_deadline_cuts_handlers),       IN_EVERY_MODE(a_handler_stops_its_server),
+        IN_EVERY_MODE(datagrams_are_answered),
+        WITH_FIBERS(one_that_is_too_long_is_cut_and_marked),
+        AT_ONCE(a_sleeping_handler_holds_nobody_up),
+        ONE_BY_ONE(one_by_one_they_wait_for_each_other),
+        IN_EVERY_MODE(answers_do_not_wait_for_handlers),
+        WITH_FIBERS(our_own_socket_is_not_answered),
+        WITH_FIBERS(who_has_no_address_is_not_answered),
+        WITH_FIBERS(low_ports_are_not_answered),
+        IN_EVERY_MODE(what_was_queued_is_counted_where_time_is_up),
+        WITH_FIBERS(a_source_has_its_share_of_answers),
+        cmocka_unit_test(only_a_servers_datagram_can_be_answered),
+        WITH_FIBERS(what_the_system_drops_is_counted),
+        IN_EVERY_MODE(what_was_queued_is_answered_at_the_stop),
+        IN_EVERY_MODE(the_deadline_cuts_handlers),
+        IN_EVERY_MODE(a_handler_stops_its_server),
         WITH_FIBERS(packed_datagrams_are_taken_apart),
     };
     return cmocka_run_group_tests_name("server_datagrams", tests, NULL, NULL);

@@ -112,9 +112,11 @@ const weir_service log_service = {
     .description =
         "Every datagram becomes one line: syslog's (RFC 5424 and RFC 3164), those of Python's SysLogHandler and "
         "DatagramHandler, and any other as plain text. A line has the time, the name of who logged with @ and the "
-        "sender's host, the level and the message; control characters become \\xHH, so that nobody can forge a line. "
+        "sender's host, the level and the message; control characters are escaped, so that nobody can forge a line. "
         "A datagram that was cut on its way is marked. Nothing is answered.\n\n"
-        "Lines are written together, at the latest 10 ms after they came, whole. While the output cannot be written "
+        "Lines are written together, some 10 ms after they came, whole; one that is left unfinished by a machine that "
+        "lost its power, or a kill in the middle of a write, is ended at the next start. While the output cannot be "
+        "written "
         "to, as when a disk is full, up to 16 MiB of them are kept. What is lost beyond that, and what the system had "
         "to drop since it came too fast, is counted and written as a record of its own: \"7 datagrams dropped\". So "
         "records that are stored and those told as dropped are as many as were sent; the sums are told at the end.\n\n"

@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <weir/weir.h>
 
 #include "output_rotate.h"
@@ -41,27 +40,28 @@ const char *output_name(const struct output *output)
 static weir_file *open_output(const struct output *output)
 {
     if (!output->options.path)
-        return weir_file_adopt(STDOUT_FILENO, false);
+        return weir_file_adopt(weir_file_fd(weir_stdout()), false);
     return weir_file_open(output->options.path, O_WRONLY | OPEN_FLAGS, FILE_MODE);
 }
 
-/* Has the file begin after a whole line, where it may be read. */
+/* Has the file begin after a whole line. */
 static int end_last_line(weir_file *file)
 {
-    char last;
+    char last = '\n';
     int64_t size = weir_file_size(file);
-    if (size <= 0 || weir_file_read_at(file, &last, 1, size - 1) != 1 || last == '\n')
-        return 0;
-    return weir_file_write_all(file, "\n", 1, WEIR_FOREVER);
+    if (size > 0 && weir_file_read_at(file, &last, 1, size - 1) < 0)
+        return -1;
+    return last == '\n' ? 0 : weir_file_write_all(file, "\n", 1, WEIR_FOREVER);
 }
 
-/* What only some may write to need not be for them to read. */
+/* What only some may write to need not be for them to read: then its last line is taken for a whole one. */
 static int try_to_open(const char *path)
 {
     weir_file *file = weir_file_open(path, O_RDWR | OPEN_FLAGS, FILE_MODE);
-    if (!file)
+    bool readable = file || weir_error()->number != EACCES;
+    if (!readable)
         file = weir_file_open(path, O_WRONLY | OPEN_FLAGS, FILE_MODE);
-    if (!file || end_last_line(file) < 0) {
+    if (!file || (readable && end_last_line(file) < 0)) {
         weir_file_close(file);
         return -1;
     }

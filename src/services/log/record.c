@@ -61,13 +61,12 @@ static void take_host(struct sender *sender)
 /* Of a Unix socket: "unix:/path", so that a name of a file cannot look like anything else. */
 static void take_path(struct sender *sender)
 {
-    static const char scheme[] = "unix:";
-    memcpy(sender->text, scheme, sizeof scheme);
+    static const char nameless[] = "unix:unnamed"; /* of such a socket the kernel says nothing */
+    size_t scheme = strlen("unix:");
+    memcpy(sender->text, nameless, sizeof nameless);
     if (sender->address.length > 0)
-        weir_address_text(&sender->address, sender->text + sizeof scheme - 1, WEIR_ADDRESS_TEXT);
-    else /* of a socket without a name the kernel says nothing */
-        strcpy(sender->text + sizeof scheme - 1, "unnamed");
-    strcpy(sender->host, sender->text);
+        weir_address_text(&sender->address, sender->text + scheme, sizeof sender->text - scheme);
+    memcpy(sender->host, sender->text, sizeof sender->host);
 }
 
 static bool same_address(const weir_address *one, const weir_address *other)

@@ -15,6 +15,7 @@
 struct merger;
 
 struct merger_options {
+    weir_file *output;       /* NULL: standard output */
     const char *encoding;    /* shown as text (see shown.h), each sender's last line ended; NULL: byte for byte */
     bool plain;              /* control characters stay, and what ends without a newline gets none */
     weir_text_errors errors; /* strict: a sender whose bytes are no text ends there, with EILSEQ */

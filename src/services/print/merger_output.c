@@ -111,7 +111,8 @@ static int write_pieces(struct merger *merger, const char *data, size_t size, si
     *done = 0;
     while (*done < size) {
         size_t piece = piece_of(data + *done, size - *done);
-        int result = weir_file_write_all(weir_stdout(), data + *done, piece, merger->deadline);
+        weir_file *output = merger->options.output ? merger->options.output : weir_stdout();
+        int result = weir_file_write_all(output, data + *done, piece, merger->deadline);
         size_t went = result < 0 ? weir_error()->transferred : piece;
         if (merger->options.written && went)
             merger->options.written(merger->options.arg, data + *done, went);
