@@ -11,9 +11,10 @@
 #include "base/error.h"
 
 enum {
-    RECORD = 16 * 1024,      /* the most that one holds */
-    RECORDS = 64 * 1024,     /* written by one call */
-    OUTBOX_MOST = 256 * 1024 /* a peer that asks for answers and takes none gets no more of our memory */
+    RECORD = 16 * 1024,          /* the most that one holds */
+    RECORDS = 64 * 1024,         /* written by one call */
+    FRUITLESS_MOST = 256 * 1024, /* received by one read that brings nothing: more than any handshake has */
+    OUTBOX_MOST = 256 * 1024     /* a peer that asks for answers and takes none gets no more of our memory */
 };
 
 /* --- the socket, as OpenSSL sees it; all under the lock --- */
@@ -27,6 +28,10 @@ static int bio_read(BIO *bio, char *data, int size)
     do
         length = weir__system()->recv(conn->watch.fd, data, (size_t)size, MSG_DONTWAIT);
     while (length < 0 && errno == EINTR);
+    if (length > 0 && (tls->fruitless += (size_t)length) > FRUITLESS_MOST) {
+        length = -1;
+        errno = EPROTO;
+    }
     if (length > 0) {
         if (length < size)
             weir__watch_drained(&conn->watch);
@@ -258,6 +263,7 @@ static ssize_t read_records(struct weir__tls *tls, char *buffer, size_t size, bo
     size_t done = 0, length;
     do {
         ERR_clear_error();
+        tls->fruitless = 0;
         int got = peek ? SSL_peek_ex(tls->ssl, buffer, size, &length)
                        : SSL_read_ex(tls->ssl, buffer + done, size - done, &length);
         if (got != 1) {

@@ -38,6 +38,8 @@ struct weir__tls {
     bool ending;      /* ours was asked for: once the outbox is empty nothing follows */
     atomic_bool deaf; /* our reading side was shut down: an end of the socket is what was asked for */
     bool more;        /* further records follow at once: MSG_MORE */
+    size_t
+        fruitless; /* bytes received by the read that is going on: who sends nothing but key updates keeps it from ending */
     int send_error;   /* errno of a send whose bytes are in the outbox, and which nobody has been told of; 0: none */
     int socket_error; /* errno of the BIO's last call that failed, 0: none did */
     char *outbox;     /* NULL: empty */

@@ -146,6 +146,7 @@ static enum taken take_step(struct weir__tls *tls)
     enum taken taken = DONE;
     pthread_mutex_lock(&tls->lock);
     ERR_clear_error();
+    tls->fruitless = 0;
     int result = SSL_do_handshake(tls->ssl), number = 0;
     if (result != 1) {
         taken = SSL_get_error(tls->ssl, result) == SSL_ERROR_WANT_READ ? WAITS : FAILED;

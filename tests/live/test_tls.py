@@ -272,6 +272,24 @@ def test_certificates_that_are_wrong_one_by_one(secure_peer, authority, weir, tm
     assert done.returncode == 0 and b"INSECURE" in done.stderr
 
 
+def test_every_address_of_a_name_shows_the_names_certificate(secure_peer, authority, weir):
+    endpoint = secure_peer(answer, authority.issue("named", "localhost", "DNS:localhost"))
+    named = endpoint.replace("127.0.0.1", "localhost")
+    done = weir("check", "--all-addresses", "-4", "--ca", authority.file, named)
+    assert done.returncode == 0, done.stderr
+
+
+def test_login_serves_other_machines_by_tls(serve, weir, authority, certificate, tmp_path):
+    users = tmp_path / "users.db"
+    assert weir("user", "add", "anna", "--users", users, "--password-stdin", input=b"secret\n").returncode == 0
+    refused = weir("serve", "login", "tcp://*:0", "--users", users)
+    assert refused.returncode == 2 and b"tls://" in refused.stderr
+    login = serve("login", "tls://*:0", "--cert", certificate, "--users", users)
+    port = login.endpoint("tls://").rpartition(":")[2]
+    done = weir("ask", "--ca", authority.file, "--timeout", "20s", f"tls://localhost:{port}", "anna secret")
+    assert done.stdout.startswith(b"hi anna")
+
+
 def test_a_server_that_does_not_speak_tls(peer, weir, authority, serve):
     endpoint = peer(lambda connection: (connection.sendall(b"220 hello\r\n"), read_to_end(connection))).endpoint
     endpoint = endpoint.replace("tcp:", "tls:")
