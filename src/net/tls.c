@@ -361,10 +361,13 @@ int weir__tls_end(weir_conn *conn)
     return result;
 }
 
-/* recv(2) into nothing: TCP drops what MSG_TRUNC says. Session tickets that nobody had reason to read are what there is, mostly. */
+/* Session tickets that nobody had reason to read are what there is, mostly. */
 void weir__tls_discard(weir_conn *conn)
 {
-    enum { MOST = 64 * 1024 };
-    if (!weir__tls_of(conn)->ended)
-        weir__system()->recv(conn->watch.fd, NULL, MOST, MSG_TRUNC | MSG_DONTWAIT);
+    size_t size;
+    char *buffer = weir__tls_of(conn)->ended ? NULL : weir__lend(&size);
+    if (!buffer)
+        return;
+    weir__system()->recv(conn->watch.fd, buffer, size, MSG_DONTWAIT);
+    weir__lend_return(buffer);
 }
