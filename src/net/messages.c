@@ -1,4 +1,7 @@
-/* Messages that end at a newline or at a pause, whichever comes first: of people, and of programs that send no newlines. */
+/*
+ * Messages that end at a newline or at a pause, whichever comes first: of people, and of programs that send no
+ * newlines.
+ */
 #include <errno.h>
 #include <string.h>
 #include <weir/time.h>

@@ -1,10 +1,10 @@
 /*
- * Conversations' messages over random cuts and pauses, judged by where each must end in the whole byte string. By lines the
- * messages are the same whatever the cuts; else they are what had come when a pause was told; no byte is lost, and nobody
- * is asked who has said something.
+ * Conversations' messages over random cuts and pauses, judged by where each must end in the whole byte string. By
+ * lines the messages are the same whatever the cuts; else they are what had come when a pause was told; no byte is
+ * lost, and nobody is asked who has said something.
  *
- * The input: a byte of flags, one of the limit, a count, that many bytes of the script of the stream (see harness/stream.c,
- * where a deadline is a pause), and then the stream's bytes.
+ * The input: a byte of flags, one of the limit, a count, that many bytes of the script of the stream (see
+ * harness/stream.c, where a deadline is a pause), and then the stream's bytes.
  */
 #include <errno.h>
 #include <string.h>

@@ -171,6 +171,20 @@ def test_a_file_that_has_grown_is_replaced(serve, tmp_path, processes):
     assert len(set(itertools.chain(*found))) == sum(map(len, found)) > 60
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_file_that_cannot_be_replaced_grows(serve, tmp_path, processes):
+    path = tmp_path / "records"
+    (tmp_path / "records.1" / "full").mkdir(parents=True)
+    server = serve("log", UDP, "--output", path, "--rotate", "1k", "--keep", "1", "--processes", processes,
+                   "--workers", "1")
+    for first in range(0, 1000, 10):  # each from another port, so to every process
+        send_numbered(server, 10, first=first)
+    eventually(lambda: len(lines_of(path)) == 1000)
+    server.stop()
+    assert server.text.count("is a directory: it is left to grow") == processes
+    assert sorted(numbers(texts(lines_of(path))[0])) == list(range(1000))
+
+
 # --- a disk that is full ---
 
 def limit(server, size):

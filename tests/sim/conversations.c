@@ -1,6 +1,7 @@
 /*
- * Conversations: whatever the cuts, delays and pauses, a client that talks by lines is answered line for line in its own
- * newlines; one whose first line was torn apart by a pause is answered all that it said, in one piece or in several.
+ * Conversations: whatever the cuts, delays and pauses, a client that talks by lines is answered line for line in
+ * its own newlines; one whose first line was torn apart by a pause is answered all that it said, in one piece or
+ * in several.
  */
 #include "common.h"
 #include "scenarios.h"

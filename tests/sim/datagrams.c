@@ -1,4 +1,7 @@
-/* Datagrams: lost, doubled, cut short and out of order; each question is asked until its own answer has come, and no other. */
+/*
+ * Datagrams: lost, doubled, cut short and out of order; each question is asked until its own answer has come, and no
+ * other.
+ */
 #include "../../src/cli/relaying.h"
 #include "../../src/services/shared_count.h"
 #include "common.h"
@@ -6,7 +9,10 @@
 
 enum { MOST_QUESTION = 1200, SMALLEST = 16, CLIENTS = 3, QUESTIONS = 6, BATCH = 8, ROOM = 2048 };
 
-/* As many as a relay may have had to do with at once: a client that takes another socket leaves its session behind for a while. */
+/*
+ * As many as a relay may have had to do with at once: a client that takes another socket leaves its session behind for
+ * a while.
+ */
 enum { SESSIONS = CLIENTS * (QUESTIONS + 1) };
 
 #define PATIENCE WEIR_MS(400)

@@ -1,4 +1,7 @@
-/* What a pause ends, to the millisecond, on the simulator's clock: every cut of a text, with pauses below and above 100 ms. */
+/*
+ * What a pause ends, to the millisecond, on the simulator's clock: every cut of a text, with pauses below and
+ * above 100 ms.
+ */
 #include "simulated.h"
 
 #include <stdio.h>

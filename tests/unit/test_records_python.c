@@ -77,6 +77,13 @@ static void a_value_in_itself_ends(void **state)
     CHECK_PICKLE(RECORD_PYTHON, "}(" MSG TEXT("\1", "a") "]q\0(h\0K\7eu.", "\"...\"");
 }
 
+/* What is not shown at the top is shown further in: else it could be gone over a million times for a line of nothing. */
+static void a_record_in_itself_is_shown_with_all_it_has(void **state)
+{
+    (void)state;
+    CHECK_PICKLE(RECORD_PYTHON, "}q\0(" MSG TEXT("\1", "a") "h\0u.", "\"record\":{\"a\":{\"msg\":\"m\",\"a\":{\"msg\"");
+}
+
 /* Thirty lists, each of which has the one before twice: as JSON that would be a gigabyte, and is kept as it came. */
 static void a_value_that_doubles_is_kept_as_text(void **state)
 {
@@ -173,6 +180,7 @@ int main(void)
         cmocka_unit_test(levels_without_a_name_have_python_s),
         cmocka_unit_test(impossible_times_are_none),
         cmocka_unit_test(a_value_in_itself_ends),
+        cmocka_unit_test(a_record_in_itself_is_shown_with_all_it_has),
         cmocka_unit_test(a_value_that_doubles_is_kept_as_text),
         cmocka_unit_test(what_is_more_than_plain_values_is_kept_as_text),
         cmocka_unit_test(broken_pickles_are_kept_as_text),

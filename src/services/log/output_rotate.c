@@ -40,18 +40,26 @@ static int move_one(const struct rotation *rotation, int64_t number)
     return -1;
 }
 
-/* The lock is the open file's, and goes when it is closed. */
+static int move_all(const struct rotation *rotation)
+{
+    for (int64_t number = rotation->keep - 1; number >= 0; number--)
+        if (move_one(rotation, number) < 0)
+            return -1;
+    return 0;
+}
+
+/* The lock is the open file's, and goes when it is closed; a file that could not be moved stays open, and others wait for the lock. */
 static int rotate_on_pool(void *arg)
 {
     const struct rotation *rotation = arg;
     if (flock(rotation->fd, LOCK_EX) < 0)
         return -1;
-    if (!is_current(rotation))
+    if (!is_current(rotation) || move_all(rotation) == 0)
         return 0;
-    for (int64_t number = rotation->keep - 1; number >= 0; number--)
-        if (move_one(rotation, number) < 0)
-            return -1;
-    return 0;
+    int number = errno;
+    flock(rotation->fd, LOCK_UN);
+    errno = number;
+    return -1;
 }
 
 int output_rotate(const char *path, int64_t keep, int fd)

@@ -143,11 +143,13 @@ static void put_list(struct output *output, const struct values *values, const s
     put_character(output, ']');
 }
 
-/* The root's message stands by itself already. */
-static bool is_shown(const struct values *values, const struct value *dictionary, const struct value *key)
+/*
+ * The record's message stands by itself already. What is said again within the record is shown: what shows nothing must not be gone
+ * over again and again.
+ */
+static bool is_shown(const struct value *key, int depth)
 {
-    return dictionary != &values->value[values->root] || key->kind != VALUE_TEXT || key->text.length != 3 ||
-           memcmp(key->text.text, "msg", 3) != 0;
+    return depth > 1 || key->kind != VALUE_TEXT || key->text.length != 3 || memcmp(key->text.text, "msg", 3) != 0;
 }
 
 static void put_dictionary(struct output *output, const struct values *values, const struct value *dictionary,
@@ -156,7 +158,7 @@ static void put_dictionary(struct output *output, const struct values *values, c
     put_character(output, '{');
     for (value_place at = dictionary->first; at != NOWHERE && !output->full;) {
         const struct value *key = &values->value[at], *value = &values->value[key->next];
-        if (is_shown(values, dictionary, key)) {
+        if (is_shown(key, depth)) {
             put_value_key(output, key);
             put_value(output, values, value, depth);
         }
