@@ -191,6 +191,15 @@ def test_slow_handshakes_hold_up_nobody_and_end(serve, authority, certificate):
     server.wait_for_counters(errors_tls=30, active=0)
 
 
+def test_a_stop_cuts_who_has_not_shaken_hands(serve, certificate):
+    server = serve("echo", "tls://127.0.0.1:0", "--cert", certificate, "--drain-timeout", "200ms", "--message-timeout",
+                   "10m")
+    with server.connect("tls://127.0.0.1"):
+        server.wait_for_counters(active=1)
+        server.stop()
+        assert "errors_tls" not in server.text
+
+
 def test_a_stream_that_is_cut_is_no_end(echo, authority):
     """Whoever sits in between can send a FIN; only the client can say that it has ended."""
     with connect(echo, authority.client()) as client:

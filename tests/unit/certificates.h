@@ -21,13 +21,19 @@ static inline void run_openssl(const char *arguments)
 
 #define NEW_KEY "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
 
-/* NAME.pem and NAME.key, of `ca` (NULL: by itself), for localhost and 127.0.0.1 unless `names` says otherwise. */
+/* NAME.pem and NAME.key, of `ca` (NULL: by itself), with a subject, for `names`. */
+static inline void make_named_certificate(const char *name, const char *subject, const char *ca, const char *names,
+                                          int days)
+{
+    run_openssl(text(NEW_KEY "-days %d -keyout %s.key -out %s.pem -utf8 -subj '%s' -addext "
+                             "basicConstraints=critical,CA:%s -addext subjectAltName=%s %s",
+                     days, name, name, subject, ca ? "FALSE" : "TRUE", names,
+                     ca ? text("-CA %s.pem -CAkey %s.key", ca, ca) : ""));
+}
+
 static inline void make_certificate(const char *name, const char *ca, const char *names, int days)
 {
-    run_openssl(text(NEW_KEY "-days %d -keyout %s.key -out %s.pem -subj '/CN=%s' -addext "
-                             "basicConstraints=critical,CA:%s -addext subjectAltName=%s %s",
-                     days, name, name, name, ca ? "FALSE" : "TRUE", names,
-                     ca ? text("-CA %s.pem -CAkey %s.key", ca, ca) : ""));
+    make_named_certificate(name, text("/CN=%s", name), ca, names, days);
 }
 
 static inline int make_certificates(void **state)
@@ -40,6 +46,9 @@ static inline int make_certificates(void **state)
     make_certificate("client", "ca", "DNS:client.test", 2);
     make_certificate("elsewhere", "ca", "DNS:elsewhere.test", 2);
     make_certificate("stranger", NULL, "DNS:localhost,IP:127.0.0.1", 2);
+    make_named_certificate("nameless", "/O=nobody", "ca", "DNS:first.test,DNS:second.test", 2);
+    make_named_certificate("odd", "/CN=odd\xc3\xa9\\\\x", "ca", "DNS:odd.test", 2);
+    run_openssl("pkey -in server.key -aes128 -passout pass:secret -out locked.key");
     return 0;
 }
 

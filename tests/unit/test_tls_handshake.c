@@ -101,6 +101,37 @@ static void both_ends_are_told_who_the_other_is(void)
     part(pair);
 }
 
+/* Without a common name the first DNS name is told; and nothing in a name steers a terminal. */
+static void names_are_told_as_they_can_be(void)
+{
+    weir_conn *pair[2];
+    weir_tls_options server = server_options("server"), client = server_options("nameless");
+    server.ca = client.ca = in_folder("ca.pem");
+    meet_as(pair, &server, &client);
+    check_text(weir_peer_name(pair[1]), "first.test");
+    part(pair);
+    client = server_options("odd");
+    client.ca = in_folder("ca.pem");
+    meet_as(pair, &server, &client);
+    check_text(weir_peer_name(pair[1]), "odd\\xc3\\xa9\\x5cx");
+    part(pair);
+}
+
+/* Many clients of different options: what is kept of them is bounded, and none gets another's. */
+static void clients_of_different_options_do_not_mix(void)
+{
+    weir_conn *pair[2];
+    weir_tls_options server = server_options("server"), client = trusting();
+    char protocol[16];
+    for (int i = 0; i < 12; i++) {
+        snprintf(protocol, sizeof protocol, "weir/%d", i);
+        server.alpn = client.alpn = protocol;
+        meet_as(pair, &server, &client);
+        check_text(weir_alpn(pair[0]), protocol);
+        part(pair);
+    }
+}
+
 static void who_has_no_certificate_is_not_let_in(void)
 {
     char byte;
@@ -180,6 +211,9 @@ static void files_that_are_wrong_are_told(void)
     check(weir_error()->kind == WEIR_ERROR_USAGE);
     check(weir_listen("tls://127.0.0.1:0", NULL) == NULL);
     check(weir_error()->kind == WEIR_ERROR_USAGE);
+    tls = (weir_tls_options){.cert = in_folder("server.pem"), .key = in_folder("locked.key")};
+    check(weir_listen("tls://127.0.0.1:0", WEIR_OPTIONS(weir_listen_options, .tls = tls)) == NULL);
+    check(weir_error()->kind == WEIR_ERROR_USAGE); /* and nobody was asked for its password */
     tls = server_options("server");
     tls.alpn = "a,,b";
     check(weir_listen("tls://127.0.0.1:0", WEIR_OPTIONS(weir_listen_options, .tls = tls)) == NULL);
@@ -193,6 +227,8 @@ int main(void)
         EVERYWHERE(certificates_are_verified),
         EVERYWHERE(insecure_takes_any),
         EVERYWHERE(both_ends_are_told_who_the_other_is),
+        EVERYWHERE(names_are_told_as_they_can_be),
+        EVERYWHERE(clients_of_different_options_do_not_mix),
         EVERYWHERE(who_has_no_certificate_is_not_let_in),
         EVERYWHERE(who_says_nothing_is_not_waited_for),
         EVERYWHERE(what_is_no_tls_is_told),
