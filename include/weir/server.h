@@ -51,7 +51,7 @@ typedef struct weir_server_options {
     /*
      * Datagrams: when no more are there, each worker rests for this long and hears of nothing, so that those which come
      * meanwhile are taken together; one that comes after a silence is taken at once. Less where the receive buffer is
-     * small. Default 0: no rest.
+     * small, and none where one of the endpoints is a Unix socket, whose queue is short. Default 0: no rest.
      */
     int64_t gather_time;
     bool receive_packed; /* udp: let the kernel coalesce (UDP_GRO) where it can */

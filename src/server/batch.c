@@ -154,13 +154,27 @@ static int receive_some(struct weir__inlet *inlet)
     return count < 0 && errno == EAGAIN ? 0 : count;
 }
 
-/* Where the receive buffer is small, it would be full at 400 MB a second, as the kernel counts, before a long rest is over. */
+/* A Unix socket's queue takes a few datagrams whatever their size (net.unix.max_dgram_qlen), and then its senders wait or fail. */
+static bool has_short_queue(const weir_server *server)
+{
+    for (size_t i = 0; i < server->place_count; i++)
+        if (server->places[i]->datagram && server->places[i]->address.any.sa_family == AF_UNIX)
+            return true;
+    return false;
+}
+
+/*
+ * Where the receive buffer is small, it would be full at 400 MB a second, as the kernel counts, before a long rest is over. A rest
+ * is the thread's: it holds up all of its inlets.
+ */
 void weir__batch_set_rest(struct weir__inlet *inlet)
 {
     int buffer = 0;
     socklen_t length = sizeof buffer;
-    int64_t wanted = inlet->worker->server->options.gather_time;
-    if (wanted <= 0 || weir__system()->getsockopt(inlet->watch.fd, SOL_SOCKET, SO_RCVBUF, &buffer, &length) < 0)
+    const weir_server *server = inlet->worker->server;
+    int64_t wanted = server->options.gather_time;
+    if (wanted <= 0 || has_short_queue(server) ||
+        weir__system()->getsockopt(inlet->watch.fd, SOL_SOCKET, SO_RCVBUF, &buffer, &length) < 0)
         return;
     int64_t most = buffer * WEIR_S(1) / FASTEST;
     inlet->rest = wanted < most ? wanted : most;

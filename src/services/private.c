@@ -8,8 +8,9 @@ static bool is_this_machine(const char *host)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
     bool all = true;
-    if (getaddrinfo(host, NULL, &hints, &found) != 0)
-        return true;
+    int result = getaddrinfo(host, NULL, &hints, &found);
+    if (result != 0) /* what could not be looked up just now may well have an address a moment later */
+        return result == EAI_NONAME || result == EAI_NODATA;
     for (const struct addrinfo *one = found; one; one = one->ai_next) {
         weir_address address = {.length = one->ai_addrlen};
         memcpy(&address.any, one->ai_addr, one->ai_addrlen);

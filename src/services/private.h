@@ -4,7 +4,10 @@
 
 #include <weir/endpoint.h>
 
-/* Looks names up, which blocks. A name without an address counts as private: who binds it is told so. */
+/*
+ * Looks names up, which blocks. A name that has no address counts as private: who binds it is told so. One that could
+ * not be looked up does not.
+ */
 bool endpoint_is_private(const weir_endpoint *endpoint);
 
 #endif

@@ -59,6 +59,14 @@ def test_help_of_a_service_has_all_its_options(weir):
         assert option in text
 
 
+def test_no_option_of_a_service_hides_one_of_every_server(weir):
+    services = re.findall("^  ([a-z]+)  ", weir("serve", "--help").stdout.decode(), re.MULTILINE)
+    assert "login" in services
+    for service in services:
+        names = re.findall("^(?:      |  -., )--([a-z-]+)", weir("serve", service, "--help").stdout.decode(), re.MULTILINE)
+        assert "delay" in names and len(names) == len(set(names)), service
+
+
 @pytest.mark.parametrize("width, most", [(60, 60), (40, 40), (200, 100)])
 def test_help_wraps_to_the_terminal(width, most):
     import fcntl

@@ -137,6 +137,12 @@ def test_what_is_wrong_with_a_feed_makes_it_unknown(feed, what):
     assert re.fullmatch(rf"weir: (fetch|read) {re.escape(feed.url)}: .*({reason}).*\n", said), said
 
 
+def test_an_answer_without_a_status_is_refused(feed):
+    feed.reply = lambda handler: handler.wfile.write(alerts())
+    _, status, said = print_threat(feed)
+    assert status == 1 and "HTTP/0.9" in said
+
+
 def test_redirections_by_https_are_followed(feed):
     feed.body = alerts(alert("Elevated Threat"))
 

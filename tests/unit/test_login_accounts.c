@@ -115,6 +115,18 @@ static void a_file_that_others_can_read_is_refused(void **state)
     accounts_close(opened());
 }
 
+/* Root could read it, and so could who has put it there. */
+static void a_file_of_another_user_is_refused(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    accounts_close(opened());
+    assert_int_equal(chown(path, 65534, 65534), 0);
+    is_not_opened(true, EACCES);
+    is_not_opened(false, EACCES);
+}
+
 static void others_files_are_left_alone(void **state)
 {
     (void)state;
@@ -342,6 +354,7 @@ int main(void)
         IN_FOLDER(the_file_is_made_with_its_folders_for_its_owner_alone),
         IN_FOLDER(nothing_is_made_unasked),
         IN_FOLDER(a_file_that_others_can_read_is_refused),
+        IN_FOLDER(a_file_of_another_user_is_refused),
         IN_FOLDER(others_files_are_left_alone),
         IN_FOLDER(a_path_is_a_path),
         cmocka_unit_test(the_default_is_in_the_state_folder),

@@ -142,8 +142,19 @@ static void failures_are_forgotten_after_ten_quiet_minutes(void **state)
     fail_at(source, now + WEIR_MINUTES(9));
     now += WEIR_MINUTES(9);
     assert_int_equal(fail_at(source, now), now + WEIR_S(2));
-    now = fail_at(source, now + WEIR_MINUTES(10) + WEIR_S(2));
+    now = fail_at(source, now + WEIR_MINUTES(10) + WEIR_S(6));
     assert_int_equal(begin(source, now), WEIR_MS(500));
+}
+
+static void a_delay_of_an_hour_is_not_forgotten_before(void **state)
+{
+    (void)state;
+    static const struct tries_limits slow = {WEIR_MINUTES(60), WEIR_MINUTES(60), 4};
+    struct tries_source source = at("192.0.2.1");
+    tries_free(tries);
+    assert_non_null(tries = tries_new(&slow));
+    fail_at(source, START);
+    assert_int_equal(begin(source, START + WEIR_MINUTES(20)), WEIR_MINUTES(40));
 }
 
 static void a_network_of_64_bits_is_one_address(void **state)
@@ -267,6 +278,7 @@ int main(void)
         CASE(those_at_once_are_judged_one_delay_apart),
         CASE(an_address_has_so_many_at_once),
         CASE(failures_are_forgotten_after_ten_quiet_minutes),
+        CASE(a_delay_of_an_hour_is_not_forgotten_before),
         CASE(a_network_of_64_bits_is_one_address),
         CASE(a_mapped_address_is_the_one_that_it_maps),
         CASE(users_of_a_unix_socket_are_told_apart),

@@ -31,7 +31,7 @@ static void ignore(const weir_datagram *datagram, void *arg)
     (void)arg;
 }
 
-static weir_server *start_server(void **state, int64_t gather_time)
+static weir_server *start_server(void **state, const char *endpoint, int64_t gather_time)
 {
     weir_server_options options = options_of(state);
     options.workers = 1;
@@ -44,7 +44,7 @@ static weir_server *start_server(void **state, int64_t gather_time)
     weir__system_here = &table;
     weir_server *server = weir_server_new(&options);
     weir__system_here = &weir__kernel;
-    check(server && weir_server_add_datagrams(server, "udp://127.0.0.1:0", ignore, NULL) == 0);
+    check(server && weir_server_add_datagrams(server, endpoint, ignore, NULL) == 0);
     check(weir_server_start(server) == 0);
     return server;
 }
@@ -58,7 +58,7 @@ static int client(const weir_server *server)
 
 static void those_that_come_in_a_rest_are_taken_together(void **state)
 {
-    weir_server *server = start_server(state, WEIR_MS(1));
+    weir_server *server = start_server(state, "udp://127.0.0.1:0", WEIR_MS(1));
     int fd = client(server);
     check(send(fd, "x", 1, 0) == 1); /* after a silence: at once */
     eventually(counters_of(server).datagrams_in == 1);
@@ -73,10 +73,8 @@ static void those_that_come_in_a_rest_are_taken_together(void **state)
     end_server(server);
 }
 
-static void without_a_time_for_it_nobody_rests(void **state)
+static void take_each_at_once(weir_server *server, int fd)
 {
-    weir_server *server = start_server(state, 0);
-    int fd = client(server);
     for (uint64_t i = 1; i <= 20; i++) {
         check(send(fd, "x", 1, 0) == 1);
         eventually(counters_of(server).datagrams_in == i);
@@ -86,11 +84,30 @@ static void without_a_time_for_it_nobody_rests(void **state)
     end_server(server);
 }
 
+static void without_a_time_for_it_nobody_rests(void **state)
+{
+    weir_server *server = start_server(state, "udp://127.0.0.1:0", 0);
+    take_each_at_once(server, client(server));
+}
+
+/* Its queue may be full after ten. */
+static void nobody_rests_where_a_unix_socket_is(void **state)
+{
+    char name[64], endpoint[100];
+    snprintf(name, sizeof name, "@weir-test-gather-%d", (int)getpid());
+    snprintf(endpoint, sizeof endpoint, "unix:%s?type=datagram", name);
+    weir_server *server = start_server(state, endpoint, WEIR_MS(1));
+    int fd = plain_connected(SOCK_DGRAM, name);
+    check(fd >= 0);
+    take_each_at_once(server, fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_FIBERS(those_that_come_in_a_rest_are_taken_together),
         WITH_FIBERS(without_a_time_for_it_nobody_rests),
+        WITH_FIBERS(nobody_rests_where_a_unix_socket_is),
     };
     return cmocka_run_group_tests_name("server_gather", tests, NULL, NULL);
 }

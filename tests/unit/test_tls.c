@@ -361,6 +361,52 @@ static void both_directions_go_at_once(void)
     part(pair);
 }
 
+/* --- a peer that sends nothing but key updates, as fast as they are read --- */
+
+enum { UPDATES = 12000 };
+static char captured[UPDATES * 40];
+static size_t captured_length, replayed;
+
+static ssize_t capture(int fd, const void *data, size_t size, int flags)
+{
+    (void)fd;
+    (void)flags;
+    check(captured_length + size <= sizeof captured);
+    memcpy(captured + captured_length, data, size);
+    captured_length += size;
+    return (ssize_t)size;
+}
+
+static ssize_t replay(int fd, void *buffer, size_t size, int flags)
+{
+    (void)fd;
+    (void)flags;
+    check(replayed < captured_length); /* else the read has no end of its own */
+    if (size > captured_length - replayed)
+        size = captured_length - replayed;
+    memcpy(buffer, captured + replayed, size);
+    replayed += size;
+    return (ssize_t)size;
+}
+
+static void a_read_that_brings_nothing_has_an_end(void)
+{
+    weir_conn *pair[2];
+    char byte;
+    meet(pair);
+    captured_length = replayed = 0;
+    replace_system()->send = capture;
+    SSL *ssl = weir__tls_of(pair[0])->ssl;
+    for (int i = 0; i < UPDATES; i++)
+        check(SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1 && SSL_do_handshake(ssl) == 1);
+    replace_system()->recv = replay;
+    ssize_t length = weir_recv_flags(pair[1], &byte, 1, MSG_DONTWAIT);
+    int number = errno;
+    restore_system();
+    check(length == -1 && number == EPROTO);
+    part(pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +429,8 @@ int main(void)
         EVERYWHERE(select_waits_for_a_whole_record),
         EVERYWHERE(a_copy_passes_bytes_and_ends),
         EVERYWHERE(both_directions_go_at_once),
+        {"a_read_that_brings_nothing_has_an_end", run_in_main, NULL, NULL,
+         (void *)a_read_that_brings_nothing_has_an_end},
     };
     return cmocka_run_group_tests_name("tls", tests, make_certificates, remove_certificates);
 }

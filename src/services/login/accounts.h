@@ -13,7 +13,7 @@ struct accounts;
 
 /*
  * Opens the file; with `create` makes it where it is not there. The caller's, by accounts_close. NULL with ENOENT
- * (not there, or empty), EACCES (others may read it), EBUSY, EIO, ENOMEM; the sentence names the file.
+ * (not there, or empty), EACCES (others may read it, or own it), EBUSY, EIO, ENOMEM; the sentence names the file.
  */
 struct accounts *accounts_open(const char *path, bool create);
 void accounts_close(struct accounts *accounts);

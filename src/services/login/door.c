@@ -10,6 +10,10 @@
 /* Room for a name, a blank and a password; what is longer is neither. */
 enum { LONGEST_MESSAGE = NAME_LONGEST + 1 + PASSWORD_LONGEST };
 
+/* What is still heard of a client that was told that it sends too much. */
+enum { MOST_LAST_WORDS = 1 << 20 };
+#define LAST_WORDS WEIR_S(1)
+
 struct visit {
     const struct door *door;
     weir_conversation conversation;
@@ -63,14 +67,12 @@ static void take_password(struct attempt *attempt, char *text, size_t length)
 }
 
 /*
- * A first message: "NAME" or "NAME PASSWORD", blanks around it and between them apart. Whether the password was in
- * it.
+ * A first message: "NAME" or "NAME PASSWORD", blanks in front of them apart; those at the end are the password's.
+ * Whether the password was in it.
  */
 static bool take_first(struct attempt *attempt, char *message, size_t length)
 {
     size_t begin = 0, end, rest;
-    while (length > 0 && is_blank(message[length - 1]))
-        length--;
     while (begin < length && is_blank(message[begin]))
         begin++;
     for (end = begin; end < length && !is_blank(message[end]);)
@@ -193,12 +195,27 @@ static void forget(struct visit *visit)
     visit->attempt = NULL;
 }
 
+/* A close with something unread would be a reset, which can overtake the answer. As weir_converse. */
+static void refuse_long(struct visit *visit)
+{
+    weir_conn *conn = visit->conversation.conn;
+    char *data;
+    ssize_t length;
+    if (!say(visit, TOO_LONG))
+        return;
+    weir_shutdown(conn, SHUT_WR);
+    weir_set_deadline(conn, WEIR_READ, weir_deadline(LAST_WORDS));
+    for (size_t heard = 0; heard < MOST_LAST_WORDS && (length = weir_receive(conn, &data)) > 0;)
+        heard += (size_t)length;
+    weir_release(conn);
+}
+
 /* One try. Whether there may be another. */
 static bool converse(struct visit *visit)
 {
     int heard = listen_to(visit);
     if (heard < 0 && errno == EMSGSIZE)
-        say(visit, TOO_LONG);
+        refuse_long(visit);
     else
         visit->cut = heard < 0;
     bool goes_on = heard > 0 && try(visit) && answer(visit);

@@ -20,7 +20,7 @@ struct attempt {
     char greeting[GREETING_LONGEST + 1]; /* out: where it is let in */
 };
 
-enum verdict { VERDICT_LET_IN, VERDICT_WRONG, VERDICT_FAILED };
+enum verdict { VERDICT_FAILED, VERDICT_WRONG, VERDICT_LET_IN }; /* what nobody has judged has failed */
 
 struct door {
     enum verdict (*judge)(struct attempt *attempt, void *arg); /* blocks; on the pool, several at once */

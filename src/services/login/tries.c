@@ -125,9 +125,11 @@ static int64_t later(int64_t time, int64_t delay)
     return time > INT64_MAX - delay ? INT64_MAX : time + delay;
 }
 
+/* The time that it has to wait is not quiet, or whoever let it pass would have no more to wait, however long it is. */
 static void forget_if_old(struct place *place, int64_t now)
 {
-    if (place->under_way == 0 && place->last != INT64_MIN && now - place->last >= FORGOTTEN_AFTER)
+    int64_t since = place->last > place->next ? place->last : place->next;
+    if (place->under_way == 0 && since != INT64_MIN && now - since >= FORGOTTEN_AFTER)
         place->failures = 0;
 }
 

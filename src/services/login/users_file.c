@@ -70,6 +70,8 @@ int users_file_check(const char *path)
         return fail(path, errno);
     if (!S_ISREG(status.st_mode))
         return weir_fail(WEIR_ERROR_SYSTEM, EINVAL, "users", path, "not a regular file");
+    if (status.st_uid != geteuid()) /* to root alone it makes a difference, which could read it */
+        return weir_fail(WEIR_ERROR_SYSTEM, EACCES, "users", path, "it is another user's");
     if (status.st_mode & 077)
         return weir_fail(WEIR_ERROR_SYSTEM, EACCES, "users", path,
                          "mode %04o: others than its owner have access to it; chmod 600 mends that",

@@ -189,6 +189,14 @@ static weir_error_kind kind_of(CURLcode code)
     }
 }
 
+/* The last HTTP status; 0: none came. */
+static long status_of(const struct fetching *fetching)
+{
+    long status = 0;
+    curl.easy_getinfo(fetching->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status;
+}
+
 static int fail_transfer(const struct fetching *fetching, CURLcode code)
 {
     const char *url = fetching->origin->url;
@@ -197,7 +205,7 @@ static int fail_transfer(const struct fetching *fetching, CURLcode code)
         return weir_fail(WEIR_ERROR_LIMIT, EBADMSG, "fetch", url, "more than %d bytes", THREAT_FEED_MOST);
     if (code == CURLE_OPERATION_TIMEDOUT)
         return weir_fail(WEIR_ERROR_DEADLINE, ETIMEDOUT, "fetch", url, "timed out");
-    if (code == CURLE_UNSUPPORTED_PROTOCOL)
+    if (code == CURLE_UNSUPPORTED_PROTOCOL && status_of(fetching) / 100 == 3)
         return weir_fail(WEIR_ERROR_SYSTEM, EBADMSG, "fetch", url, "redirected to what is no https");
     if (code == CURLE_OUT_OF_MEMORY)
         return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "fetch", url, NULL);
@@ -208,8 +216,7 @@ static int fail_transfer(const struct fetching *fetching, CURLcode code)
 static int read_answer(const struct fetching *fetching, struct threat_alerts *alerts)
 {
     const char *url = fetching->origin->url;
-    long status = 0;
-    curl.easy_getinfo(fetching->easy, CURLINFO_RESPONSE_CODE, &status);
+    long status = status_of(fetching);
     if (status != 200)
         return weir_fail(WEIR_ERROR_SYSTEM, EBADMSG, "fetch", url, "HTTP status %ld", status);
     if (threat_feed_read(fetching->bytes ? fetching->bytes : "", fetching->length, alerts) == 0)
