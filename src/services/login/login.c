@@ -162,7 +162,7 @@ const weir_service login_service = {
         "so that however many try, other services answer as fast. An unknown name gets the same answer after the same "
         "work as a wrong password. Neither names that failed nor passwords are logged, and the process leaves no core "
         "dump.\n\n"
-        "Passwords travel as they are. So off this machine it refuses to start without --allow-plaintext.",
+        "On tcp:// passwords travel as they are. So for other machines it takes tls://, or --allow-plaintext.",
     .transports = transports,
     .endpoints = endpoints,
     .examples = examples,
