@@ -23,6 +23,7 @@ typedef struct weir_tls_options {
     const char *ca;
     const char *server_name; /* clients: the name that the certificate must be for; default: the endpoint's host */
     bool insecure;    /* clients: take any certificate. Whoever sits in between reads all; said in the log each time */
+    bool wipe;        /* overwrite what was read where it was deciphered, which costs some: for passwords */
     const char *alpn; /* protocols, the dearest first, with commas: "h2,http/1.1"; default: none are spoken of */
 } weir_tls_options;
 

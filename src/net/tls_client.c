@@ -56,8 +56,8 @@ static bool fits(const struct kept *one, const weir_tls_options *options, const 
     if (!one->context)
         return false;
     const weir_tls_options *its = &one->context->options;
-    return its->insecure == options->insecure && same(its->ca, options->ca) && same(its->cert, options->cert) &&
-           same(its->key, options->key) && same(its->alpn, options->alpn) &&
+    return its->insecure == options->insecure && its->wipe == options->wipe && same(its->ca, options->ca) &&
+           same(its->cert, options->cert) && same(its->key, options->key) && same(its->alpn, options->alpn) &&
            memcmp(one->stamps, stamps, sizeof one->stamps) == 0;
 }
 

@@ -23,7 +23,7 @@ static int copy(const char **to, const char *from)
 
 static int copy_options(weir_tls_options *to, const weir_tls_options *from)
 {
-    *to = (weir_tls_options){.insecure = from->insecure};
+    *to = (weir_tls_options){.insecure = from->insecure, .wipe = from->wipe};
     if (copy(&to->cert, from->cert) < 0 || copy(&to->key, from->key) < 0 || copy(&to->ca, from->ca) < 0 ||
         copy(&to->alpn, from->alpn) < 0)
         return weir__fail_memory("tls");
@@ -146,6 +146,8 @@ static int set_manners(const struct weir__tls_context *context, SSL_CTX *made)
 {
     static const unsigned char name[] = "weir";
     SSL_CTX_set_options(made, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    if (context->options.wipe)
+        SSL_CTX_set_options(made, SSL_OP_CLEANSE_PLAINTEXT);
     SSL_CTX_set_mode(made, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(made, 1);
     SSL_CTX_set_session_cache_mode(made, SSL_SESS_CACHE_OFF);

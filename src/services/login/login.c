@@ -76,6 +76,12 @@ static void keep_memory_private(void)
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
+/* By TLS passwords lie in OpenSSL's memory too. */
+static void defaults(weir_server_options *options)
+{
+    options->listen.tls.wipe = true;
+}
+
 static int start(void *settings, const weir_server_options *options, void **arg)
 {
     (void)options;
@@ -170,6 +176,7 @@ const weir_service login_service = {
     .options = options,
     .settings_size = sizeof(struct settings),
     .stream = serve,
+    .defaults = defaults,
     .start = start,
     .stop = stop,
     .check = check,
