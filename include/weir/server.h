@@ -130,6 +130,12 @@ WEIR_API char *weir_counters_text(const weir_counters *counters, bool json, char
 /* The server whose handler the caller is in, so that a handler can stop it; NULL outside of one. */
 WEIR_API weir_server *weir_server_self(void);
 
+/*
+ * Which of several processes (weir_run_options.processes) the server is in, from 0 on; whoever takes the place of one
+ * that has died has its number. 0 where there is but one.
+ */
+WEIR_API size_t weir_server_process(const weir_server *server);
+
 /* For services: the line_limit of the server that the calling handler runs in, in bytes; 64 KiB outside of one. */
 WEIR_API size_t weir_line_limit(void);
 

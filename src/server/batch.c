@@ -154,7 +154,7 @@ static int receive_some(struct weir__inlet *inlet)
     return count < 0 && errno == EAGAIN ? 0 : count;
 }
 
-/* A Unix socket's queue takes a few datagrams whatever their size (net.unix.max_dgram_qlen), and then its senders wait or fail. */
+/* A Unix socket's queue takes a few datagrams of any size (net.unix.max_dgram_qlen), and then its senders wait or fail. */
 static bool has_short_queue(const weir_server *server)
 {
     for (size_t i = 0; i < server->place_count; i++)
@@ -164,8 +164,8 @@ static bool has_short_queue(const weir_server *server)
 }
 
 /*
- * Where the receive buffer is small, it would be full at 400 MB a second, as the kernel counts, before a long rest is over. A rest
- * is the thread's: it holds up all of its inlets.
+ * Where the receive buffer is small, it would be full at 400 MB a second, as the kernel counts, before a long rest is
+ * over. A rest is the thread's: it holds up all of its inlets.
  */
 void weir__batch_set_rest(struct weir__inlet *inlet)
 {

@@ -176,6 +176,11 @@ weir_server *weir_server_self(void)
     return weir__server_here();
 }
 
+size_t weir_server_process(const weir_server *server)
+{
+    return server->workers_wanted ? server->first_socket / server->workers_wanted : 0;
+}
+
 size_t weir_line_limit(void)
 {
     const weir_server *server = weir__server_here();

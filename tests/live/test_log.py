@@ -1,5 +1,6 @@
 """weir serve log: each datagram a line, whole, in a file that may be moved, grow or find no room; and each loss is told."""
 import contextlib
+import fcntl
 import itertools
 import os
 import re
@@ -12,6 +13,7 @@ import pytest
 
 from conftest import run_weir, seconds
 from talk import LAUNCH, eventually
+from test_processes import children
 
 UDP = "udp://127.0.0.1:0"
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} \S+ +DEBUG\t(.*)")
@@ -122,6 +124,19 @@ def test_what_it_cannot_do(arguments, reason, tmp_path):
     assert reason in ended.stderr.decode() and len(ended.stderr.splitlines()) == 1
 
 
+def test_long_lines_of_several_processes_are_whole_on_a_pipe(serve):
+    """None can put a line of his choice behind a part of his own."""
+    server = serve("log", UDP, "--processes", "2")
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(sender(server)) for _ in range(8)]
+        for _ in range(4):
+            for number, client in enumerate(clients):
+                client.send(str(number).encode() * 60000)
+        server.wait_for_counters("log", datagrams_in=32)
+    found, _ = texts([server.process.stdout.readline().decode().rstrip("\n") for _ in range(32)])
+    assert sorted(found) == sorted(str(number) * 60000 for number in range(8) for _ in range(4))
+
+
 # --- files that are moved, and grow ---
 
 def test_sighup_opens_the_file_again(serve, tmp_path):
@@ -183,6 +198,18 @@ def test_a_file_that_cannot_be_replaced_grows(serve, tmp_path, processes):
     server.stop()
     assert server.text.count("is a directory: it is left to grow") == processes
     assert sorted(numbers(texts(lines_of(path))[0])) == list(range(1000))
+
+
+def test_whoever_locks_the_file_stops_nothing(serve, tmp_path):
+    path = tmp_path / "records"
+    server = serve("log", UDP, "--output", path, "--rotate", "1k")
+    with open(path, encoding="ascii") as reader:
+        fcntl.flock(reader, fcntl.LOCK_SH)
+        send_numbered(server, 100)
+        eventually(lambda: len(lines_of(path)) == 100)
+        server.stop()
+    assert "another program has locked it: it is left to grow" in server.text
+    assert numbers(texts(lines_of(path))[0]) == list(range(100))
 
 
 # --- a disk that is full ---
@@ -260,6 +287,12 @@ def flood(server, count):
     server.signal(signal.SIGCONT)
 
 
+def sum_of(path):
+    """How many datagrams a file has, and tells as dropped."""
+    found, dropped = texts(path.read_text().rpartition("\n")[0].splitlines())
+    return len(found) + dropped
+
+
 @pytest.mark.parametrize("options", [[], ["--workers", "1"], ["--format", "json"]])
 def test_what_is_sent_is_stored_or_told_as_dropped(serve, tmp_path, options):
     path, sent = tmp_path / "records", 40000
@@ -294,6 +327,28 @@ def test_losses_of_a_socket_that_several_workers_share_are_told_once(serve, tmp_
         server.stop()
     found, dropped = texts(lines_of(path))
     assert len(found) + dropped == sent and dropped > 0
+
+
+def test_whoever_takes_the_place_of_a_process_tells_its_losses_no_more(serve, tmp_path):
+    path, sent = tmp_path / "records", 40000
+    server = serve("log", UDP, "--output", path, "--processes", "2")
+    first = children(server)
+    for process in first:
+        os.kill(process, signal.SIGSTOP)
+    with sender(server) as client:
+        for number in range(sent):
+            client.send(f"{number:08} ".encode().ljust(2000, b"x"))
+    for process in first:
+        os.kill(process, signal.SIGCONT)
+    eventually(lambda: sum_of(path) == sent)
+    for process in first:
+        os.kill(process, signal.SIGKILL)
+    eventually(lambda: len(children(server)) == 2 and not set(first) & set(children(server)), 30)
+    for number in range(20):  # from as many ports, so to both
+        send_numbered(server, 1, first=sent + number)
+    eventually(lambda: sum_of(path) >= sent + 20)
+    server.stop()
+    assert sum_of(path) == sent + 20
 
 
 # --- an end without warning ---

@@ -268,6 +268,20 @@ def test_a_thousand_tries_from_as_many_addresses(login):
     server.wait_for_counters("login", active=0, accepted=1001)
 
 
+@pytest.mark.skipif(PATIENCE != 1, reason="sanitizers want all the address space there is")
+def test_that_nothing_can_be_judged_is_told_and_logged(login):
+    """There is no memory for one more thread, of the pool or of the judge's."""
+    server = login()
+    pid = server.process.pid
+    pages = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[0])
+    _, most = resource.prlimit(pid, resource.RLIMIT_AS)
+    resource.prlimit(pid, resource.RLIMIT_AS, (pages * resource.getpagesize() + (4 << 20), most))
+    assert say(server, b"bob secret\n") == b"too busy: come back later\n"
+    server.wait_for_text("error: offload: ")
+    resource.prlimit(pid, resource.RLIMIT_AS, (most, most))
+    assert say(server, b"bob secret\n") == b"hi bob\n"
+
+
 # --- secrets ---
 
 def command_lines():

@@ -19,6 +19,7 @@ static int result;
 static uint32_t hosts[2]; /* 0: no more */
 
 /* In place of the C library's. */
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found)
 {
     (void)name, (void)service, (void)hints;
@@ -35,6 +36,7 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
     return result;
 }
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 void freeaddrinfo(struct addrinfo *found)
 {
     while (found) {

@@ -120,6 +120,18 @@ static void what_is_no_list(void **state)
     check_refused("<alerts>\xff</alerts>", "line 1: ");
 }
 
+/* Which the parser takes for the end of all. */
+static void what_is_behind_a_nul(void **state)
+{
+    static const char xml[] = "<alerts/>\0out of order";
+    struct threat_alerts alerts = {0};
+    (void)state;
+    assert_int_equal(threat_feed_read(xml, sizeof xml - 1, &alerts), -1);
+    assert_int_equal(errno, EBADMSG);
+    assert_string_equal(weir_error()->reason, "something behind the end");
+    threat_alerts_free(&alerts);
+}
+
 /* What stderr gets meanwhile. */
 static void check_silent(const char *xml, const char *reason)
 {
@@ -226,6 +238,7 @@ int main(void)
         cmocka_unit_test(several),
         cmocka_unit_test(insides),
         cmocka_unit_test(what_is_no_list),
+        cmocka_unit_test(what_is_behind_a_nul),
         cmocka_unit_test(nothing_is_said_on_stderr),
         cmocka_unit_test(doctypes_and_entities),
         cmocka_unit_test(times_that_are_none),

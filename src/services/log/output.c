@@ -9,6 +9,7 @@
 #include <weir/weir.h>
 
 #include "output_rotate.h"
+#include "output_turns.h"
 
 enum { FILE_MODE = 0640, OPEN_FLAGS = O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK };
 
@@ -21,6 +22,7 @@ struct output {
     weir_file *file;      /* the writer's; NULL: not opened yet by this process */
     int64_t size;         /* of the file after our last write; -1 where there is no size, as of a pipe */
     bool rotation_failed; /* it was told */
+    struct turns *turns;  /* of what is no file */
     pthread_mutex_t lock;
     bool busy;       /* under the lock: somebody writes */
     weir_file *next; /* under the lock: takes the place of the file when he is done */
@@ -77,6 +79,11 @@ struct output *output_new(const struct output_options *options)
         weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "start", "log", NULL);
         return NULL;
     }
+    output->turns = turns_new();
+    if (!output->turns) {
+        free(output);
+        return NULL;
+    }
     output->options = *options;
     output->deadline = WEIR_FOREVER;
     output->size = NOTHING_YET;
@@ -91,6 +98,7 @@ void output_free(struct output *output)
     weir_file_close(output->file);
     weir_file_close(output->next);
     pthread_mutex_destroy(&output->lock);
+    turns_free(output->turns);
     free(output);
 }
 
@@ -179,15 +187,10 @@ static size_t at_least_a_line(const char *text, size_t size, size_t most)
     return length ? length : (size_t)((const char *)memchr(text, '\n', size) + 1 - text);
 }
 
-/*
- * How much of a text is written at once to what has so many bytes: all of it to a file without a bound; to a pipe what it takes in
- * one piece, so that no other process' lines come in between. 0: it is to be another file.
- */
+/* How much of a text is written at once to a file of so many bytes: all of it without a bound. 0: it is to be another file. */
 static size_t portion(const struct output *output, const char *text, size_t left, int64_t size)
 {
     int64_t most = output->options.rotate;
-    if (size < 0)
-        return at_least_a_line(text, left, PIPE_BUF);
     if (!most || output->rotation_failed)
         return left;
     if (size == 0)
@@ -195,17 +198,54 @@ static size_t portion(const struct output *output, const char *text, size_t left
     return size < most ? whole_lines(text, left, (size_t)(most - size)) : 0;
 }
 
+/* 0, or -1 with an error; the piece tells how far it came. */
+static int write_bytes(struct output *output, struct lines_piece *piece, size_t length)
+{
+    int result = weir_file_write_all(output->file, piece->text + piece->done, length, output->deadline);
+    piece->done += result < 0 ? weir_error()->transferred : length;
+    return result;
+}
+
+/* A line is continued where none has gone on behind it; otherwise it is begun again, below whoever's unfinished one. */
+static int write_in_turn(struct output *output, struct lines_piece *piece)
+{
+    size_t begin = lines_begin(piece);
+    enum turns_line line = turns_line(output->turns);
+    bool continues = line == TURNS_OWN_LINE && piece->done != begin;
+    if (line != TURNS_NO_LINE && !continues && weir_file_write_all(output->file, "\n", 1, output->deadline) < 0)
+        return -1;
+    if (!continues)
+        piece->done = begin;
+    size_t length = at_least_a_line(piece->text + piece->done, piece->length - piece->done, PIPE_BUF);
+    turns_set_line(output->turns, continues || length > PIPE_BUF);
+    int result = write_bytes(output, piece, length);
+    turns_set_line(output->turns, lines_begin(piece) != piece->done);
+    return result;
+}
+
+/* To a pipe or a terminal: as much as it takes in one piece, but whole lines. */
+static int write_to_pipe(struct output *output, struct lines_piece *piece)
+{
+    if (turns_take(output->turns, output->deadline) < 0)
+        return -1;
+    int result = write_in_turn(output, piece);
+    int number = errno;
+    turns_give(output->turns);
+    errno = number;
+    return result;
+}
+
 static int write_some(struct output *output, struct lines_piece *piece)
 {
     int64_t size = weir_file_size(output->file);
-    const char *text = piece->text + piece->done;
-    size_t length = portion(output, text, piece->length - piece->done, size);
+    size_t done = piece->done;
+    if (size < 0)
+        return write_to_pipe(output, piece);
+    size_t length = portion(output, piece->text + done, piece->length - done, size);
     if (length == 0)
         return rotate(output);
-    int result = weir_file_write_all(output->file, text, length, output->deadline);
-    size_t went = result < 0 ? weir_error()->transferred : length;
-    piece->done += went;
-    output->size = size < 0 ? -1 : size + (int64_t)went;
+    int result = write_bytes(output, piece, length);
+    output->size = size + (int64_t)(piece->done - done);
     return result;
 }
 
@@ -217,7 +257,7 @@ static int mend(struct output *output, struct lines_piece *piece)
 {
     size_t begin = lines_begin(piece);
     int64_t size = weir_file_size(output->file);
-    if (begin == piece->done || size == output->size)
+    if (begin == piece->done || size < 0 || size == output->size)
         return 0;
     if (size > 0 && weir_file_write_all(output->file, "\n", 1, output->deadline) < 0)
         return -1;

@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <weir/weir.h>
+
+enum { TRIES = 100, PAUSE_MS = 10 };
 
 struct rotation {
     const char *path;
@@ -48,11 +51,22 @@ static int move_all(const struct rotation *rotation)
     return 0;
 }
 
-/* The lock is the open file's, and goes when it is closed; a file that could not be moved stays open, and others wait for the lock. */
+/* Others of --processes have it for a moment only. But whoever may read the file can lock it, and is not waited for. */
+static int lock(int fd)
+{
+    for (int tries = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; tries++) {
+        if (errno != EWOULDBLOCK || tries == TRIES)
+            return -1;
+        poll(NULL, 0, PAUSE_MS);
+    }
+    return 0;
+}
+
+/* The lock is the open file's, and goes when it is closed; a file that could not be moved stays open, while others wait. */
 static int rotate_on_pool(void *arg)
 {
     const struct rotation *rotation = arg;
-    if (flock(rotation->fd, LOCK_EX) < 0)
+    if (lock(rotation->fd) < 0)
         return -1;
     if (!is_current(rotation) || move_all(rotation) == 0)
         return 0;
@@ -68,5 +82,8 @@ int output_rotate(const char *path, int64_t keep, int fd)
     int result = 0;
     if (weir_offload(rotate_on_pool, &rotation, NULL, &result, WEIR_FOREVER) < 0)
         return -1;
-    return result < 0 ? weir_fail(WEIR_ERROR_SYSTEM, errno, "rotate", path, NULL) : 0;
+    if (result == 0)
+        return 0;
+    const char *reason = errno == EWOULDBLOCK ? "another program has locked it" : NULL;
+    return weir_fail(WEIR_ERROR_SYSTEM, errno, "rotate", path, reason ? "%s" : NULL, reason);
 }

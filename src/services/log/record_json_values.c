@@ -144,8 +144,8 @@ static void put_list(struct output *output, const struct values *values, const s
 }
 
 /*
- * The record's message stands by itself already. What is said again within the record is shown: what shows nothing must not be gone
- * over again and again.
+ * The record's message stands by itself already. What is said again within the record is shown: what shows nothing must
+ * not be gone over again and again.
  */
 static bool is_shown(const struct value *key, int depth)
 {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* How long lines are kept for others to be written with them, and how long after a write has failed. */
 #define KEPT  WEIR_MS(10)
@@ -18,7 +19,12 @@
 /* How long what is left at the end may take. */
 #define LAST_WORDS WEIR_S(1)
 
-enum { OWN_MESSAGE = 64 };
+enum { OWN_MESSAGE = 64, MOST_PROCESSES = 1024 /* of --processes */ };
+
+/* What each process has told of the kernel's drops at its sockets: whoever takes its place goes on from there. Mapped. */
+struct told {
+    uint64_t of[MOST_PROCESSES];
+};
 
 struct store {
     struct output *output;
@@ -33,9 +39,29 @@ struct store {
     uint64_t kinds[RECORD_KINDS];
     uint64_t no_room; /* datagrams that we have dropped */
     uint64_t dropped; /* that the kernel has, as far as we know */
-    uint64_t told;    /* of both: has been written */
-    int64_t tell_at;  /* the next may be */
+    uint64_t no_room_told,
+        *dropped_told; /* of both: has been written; the latter is part of `told`, NULL without a server */
+    struct told *told;
+    int64_t tell_at; /* the next may be */
 };
+
+static void unmake(struct store *store)
+{
+    if (store->told)
+        munmap(store->told, sizeof *store->told);
+    record_writer_free(store->records);
+    pthread_mutex_destroy(&store->lock);
+    free(store);
+}
+
+static struct told *told_new(void)
+{
+    void *memory = mmap(NULL, sizeof(struct told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory != MAP_FAILED)
+        return memory;
+    weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "start", "log", NULL);
+    return NULL;
+}
 
 struct store *store_new(enum record_format format, const struct output_options *options)
 {
@@ -45,13 +71,12 @@ struct store *store_new(enum record_format format, const struct output_options *
         return NULL;
     }
     pthread_mutex_init(&store->lock, NULL);
-    store->records = record_writer_new(format);
+    store->told = told_new();
+    store->records = store->told ? record_writer_new(format) : NULL;
     store->output = store->records ? output_new(options) : NULL;
     if (store->output)
         return store;
-    record_writer_free(store->records);
-    pthread_mutex_destroy(&store->lock);
-    free(store);
+    unmake(store);
     return NULL;
 }
 
@@ -64,7 +89,9 @@ int store_reopen(struct store *store)
 
 static uint64_t untold(const struct store *store)
 {
-    return store->no_room + store->dropped - store->told;
+    if (!store->server)
+        return 0;
+    return store->no_room - store->no_room_told + store->dropped - *store->dropped_told;
 }
 
 /* A record of what has been lost since the last, if it is due and there is room. Under the lock. */
@@ -79,7 +106,8 @@ static void tell_lost(struct store *store, bool now)
     if (!line)
         return;
     lines_add(&store->lines, record_write_own(store->records, weir_wall_clock(), "WARNING", message, line));
-    store->told += lost;
+    store->no_room_told = store->no_room;
+    *store->dropped_told = store->dropped;
     store->tell_at = weir_deadline(TELL_EVERY);
 }
 
@@ -201,12 +229,20 @@ static void take(struct store *store, const weir_datagram *datagram, int64_t arr
     store->kinds[kind]++;
 }
 
+/* Until it is asked what has been dropped, that is as much as was told before this process. Under the lock. */
+static void know_server(struct store *store, weir_server *server)
+{
+    store->server = server;
+    store->dropped_told = &store->told->of[weir_server_process(server) % MOST_PROCESSES];
+    store->dropped = *store->dropped_told;
+}
+
 void store_add(struct store *store, const weir_datagram *datagram)
 {
     int64_t arrived = weir_wall_clock();
     pthread_mutex_lock(&store->lock);
     if (!store->server)
-        store->server = weir_server_self();
+        know_server(store, weir_server_self());
     take(store, datagram, arrived);
     bool begins = !store->writing;
     store->writing = true;
@@ -287,7 +323,5 @@ void store_free(struct store *store)
         tell_totals(store);
     lines_free(&store->lines);
     output_free(store->output);
-    record_writer_free(store->records);
-    pthread_mutex_destroy(&store->lock);
-    free(store);
+    unmake(store);
 }

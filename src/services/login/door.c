@@ -130,8 +130,11 @@ static int judge_in_turn(struct visit *visit)
     const struct door *door = visit->door;
     if (slots_take(door->slots, visit->client, WEIR_FOREVER) < 0)
         return -1;
-    int result = weir_offload(judge, visit, NULL, NULL, WEIR_FOREVER);
+    int result = weir_offload(judge, visit, NULL, NULL, WEIR_FOREVER), number = errno;
+    if (result < 0)
+        weir_log_error();
     slots_give(door->slots);
+    errno = number;
     return result;
 }
 

@@ -229,8 +229,11 @@ static int parse(struct reading *reading, const char *bytes, size_t length)
     reading->parser->userData = reading;
     xml.set_error_function(NULL, on_other_error); /* of this thread */
     xml.read_memory(reading->parser, bytes, (int)length, NULL, NULL, XML_PARSE_NONET);
+    const xmlParserInput *input = reading->parser->input;
     if (!reading->parser->wellFormed)
         refuse(reading, "no XML");
+    if (input && input->cur < input->end) /* it takes a NUL for the end */
+        refuse(reading, "something behind the end");
     return reading->failed ? -1 : 0;
 }
 
