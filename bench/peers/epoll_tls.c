@@ -1,8 +1,9 @@
 /*
- * TLS echo by hand: OpenSSL on its own descriptors, level-triggered epoll. Reads ahead, so that a short message is one receive;
- * one answer a record; buffers are released while nothing is in them. A client that does not take its answers is not read.
+ * TLS echo by hand: OpenSSL on its own descriptors, level-triggered epoll. Reads ahead, so that a short message is
+ * one receive; one answer a record; buffers are released while nothing is in them. A client that does not take its
+ * answers is not read.
  *
- *     peer_epoll_tls PORT CERTIFICATE-AND-KEY
+ * peer_epoll_tls PORT CERTIFICATE-AND-KEY
  */
 #include "common.h"
 

@@ -76,8 +76,9 @@ WEIR_API int weir_server_add_datagrams(weir_server *server, const char *endpoint
                                        void *arg);
 
 /*
- * Reads the certificate, the key and the clients' CA of its tls:// endpoints again: who comes from now on is shown the new ones,
- * nobody is dropped, sessions are resumed. Any thread; reads files. 0; -1 with an error, and all stays as it was.
+ * Reads the certificate, the key and the clients' CA of its tls:// endpoints again: who comes from now on is shown the
+ * new ones, nobody is dropped, sessions are resumed. Any thread; reads files. 0; -1 with an error, and all stays as it
+ * was.
  */
 WEIR_API int weir_server_reload(weir_server *server);
 

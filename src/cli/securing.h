@@ -8,8 +8,8 @@
 extern const weir_option client_tls_options[];
 
 /*
- * Whether options that were given for an endpoint have an effect: they are of tls:// alone. `prefix` is what stands before their
- * names, "" or "to-". 0, or -1 with a usage error.
+ * Whether options that were given for an endpoint have an effect: they are of tls:// alone. `prefix` is what stands
+ * before their names, "" or "to-". 0, or -1 with a usage error.
  */
 int tls_check(const weir_tls_options *tls, const weir_endpoint *endpoint, const char *command, const char *prefix);
 

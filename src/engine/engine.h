@@ -178,8 +178,8 @@ void weir__loop_post(weir_loop *loop, struct weir__task *task);
 int weir__loop_run_until(weir_loop *loop, const bool *done);
 
 /*
- * Gives back the pages of the calling fiber's stack that nobody uses any more, after something that went deep and will not come
- * again. Nothing outside of fibers.
+ * Gives back the pages of the calling fiber's stack that nobody uses any more, after something that went deep and will
+ * not come again. Nothing outside of fibers.
  */
 void weir__forget_stack(void);
 

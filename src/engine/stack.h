@@ -31,7 +31,7 @@ bool weir__stack_take(struct weir__stack *stack, size_t size);
 /* Gives it back. Not while running on it. Any thread. */
 void weir__stack_return(struct weir__stack stack);
 
-/* Gives the pages back that lie deeper than `here`, an address on the stack of the caller, and may have been touched by what has returned. */
+/* Gives the pages back that lie deeper than `here`, which is on the stack of the caller. */
 void weir__stack_forget(const struct weir__stack *stack, const void *here);
 
 /* Whether an address lies in a stack's guard. Safe in a signal handler. */

@@ -221,7 +221,7 @@ static inline bool weir__conn_maybe_readable(const weir_conn *conn)
     return weir__watch_maybe_ready(&conn->watch, WEIR__READABLE) || (conn->secure && weir__tls_pending(conn));
 }
 
-/* As recv(2) and send(2) with MSG_DONTWAIT. What lies in TLS' outbox after a send is to be flushed: see weir__tls_flush. */
+/* As recv(2) and send(2) with MSG_DONTWAIT. What lies in TLS' outbox after a send is to be flushed. */
 static inline ssize_t weir__conn_receive_now(weir_conn *conn, void *buffer, size_t size, int flags)
 {
     if (conn->secure)

@@ -333,7 +333,7 @@ void weir_set_deadline(weir_conn *conn, weir_direction direction, int64_t deadli
         }
 }
 
-/* What the socket does not take of the close_notify goes with what the writer waits to write, and the socket's end behind it. */
+/* What the socket does not take of the close_notify goes with what is still to be written, and its end behind it. */
 static int shut(weir_conn *conn, int how)
 {
     if (conn->secure && how != SHUT_WR)

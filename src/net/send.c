@@ -41,7 +41,7 @@ static int empty_outbox(weir_conn *conn)
     return 0;
 }
 
-/* What OpenSSL has taken counts as sent, whatever becomes of the rest of it: the next call would tell, or weir__conn_sent. */
+/* What OpenSSL has taken counts as sent, whatever becomes of it: the next call tells, or the end of weir_send_all. */
 ssize_t weir__conn_send(weir_conn *conn, const void *data, size_t size, int flags)
 {
     for (;;) {

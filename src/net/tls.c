@@ -85,8 +85,8 @@ static int keep(struct weir__tls *tls, const char *data, size_t size)
 }
 
 /*
- * A record that could not be sent is kept too, since what follows it is of no use without it; the error is told by the flush that
- * comes next, and after that it is tried again.
+ * A record that could not be sent is kept too, since what follows it is of no use without it; the error is told by
+ * the flush that comes next, and after that it is tried again.
  */
 static int bio_write(BIO *bio, const char *data, int size)
 {

@@ -1,18 +1,20 @@
 /*
  * TLS on a connection: the same object, the same calls.
  *
- * OpenSSL has no descriptor: it receives and sends through a BIO of ours, by weir__system(), and never waits. So nothing parks
- * within a call of it, and its queue of errors, which belongs to the thread, is read before anybody else can have been there.
- * - Reading receives straight from the socket, ahead of what was asked for: one recv(2) for a short record, and the watch knows
- *   what it left. A reader must look at what lies in OpenSSL before it waits (weir__conn_maybe_readable).
- * - Writing sends straight to the socket. What that does not take stays in the outbox, at most some records, so that for OpenSSL a
- *   write is always whole: its reader, which answers key updates, never finds half of another's record, and never has to
- *   wait for writing. The writer waits until the outbox is empty before it goes on.
+ * OpenSSL has no descriptor: it receives and sends through a BIO of ours, by weir__system(), and never waits. So
+ * nothing parks within a call of it, and its queue of errors, which belongs to the thread, is read before anybody
+ * else can have been there.
+ * - Reading receives straight from the socket, ahead of what was asked for: one recv(2) for a short record, and the
+ *   watch knows what it left. A reader must look at what lies in OpenSSL before it waits (weir__conn_maybe_readable).
+ * - Writing sends straight to the socket. What that does not take stays in the outbox, at most some records, so that
+ *   for OpenSSL a write is always whole: its reader, which answers key updates, never finds half of another's record,
+ *   and never has to wait for writing. The writer waits until the outbox is empty before it goes on.
  * - The reader and the writer share the SSL object by a lock that is held for one call and never across a wait.
  * - The end is a close_notify. A stream without one is ECONNRESET of kind CLOSED, whatever came before it.
- * - The handshake needs both directions and is over before anything else: weir_connect makes it, a server's client fiber, or the
- *   first call on an accepted connection, while another one on it waits.
- * - A silent connection holds no buffers (SSL_MODE_RELEASE_BUFFERS), and not the stack pages that its handshake touched.
+ * - The handshake needs both directions and is over before anything else: weir_connect makes it, a server's client
+ *   fiber, or the first call on an accepted connection, while another one on it waits.
+ * - A silent connection holds no buffers (SSL_MODE_RELEASE_BUFFERS), and not the stack pages that its handshake
+ *   touched.
  */
 #ifndef WEIR_NET_TLS_H
 #define WEIR_NET_TLS_H
@@ -38,8 +40,7 @@ struct weir__tls {
     bool ending;      /* ours was asked for: once the outbox is empty nothing follows */
     atomic_bool deaf; /* our reading side was shut down: an end of the socket is what was asked for */
     bool more;        /* further records follow at once: MSG_MORE */
-    size_t
-        fruitless; /* bytes received by the read that is going on: who sends nothing but key updates keeps it from ending */
+    size_t fruitless; /* bytes received by the read that is going on */
     int send_error;   /* errno of a send whose bytes are in the outbox, and which nobody has been told of; 0: none */
     int socket_error; /* errno of the BIO's last call that failed, 0: none did */
     char *outbox;     /* NULL: empty */
@@ -56,7 +57,10 @@ struct weir__tls {
 /* What a server of these options shows. Reads files. NULL with an error. */
 struct weir__tls_context *weir__tls_server(const weir_tls_options *options);
 
-/* Reads the files again: who comes from now on is shown the new ones, sessions go on. 0; -1 with an error, and all stays as it was. */
+/*
+ * Reads the files again: who comes from now on is shown the new ones, sessions go on. 0; -1 with an error, and all
+ * stays as it was.
+ */
 int weir__tls_reload(struct weir__tls_context *context);
 
 /* What a client of these options uses; many have one. NULL with an error. weir__tls_drop is due. */
@@ -83,18 +87,24 @@ static inline struct weir__tls *weir__tls_of(const weir_conn *conn)
 }
 
 /*
- * Beside these, in conn.h: weir__tls_pending, the reader's: whether reading may bring something without the socket's doing.
- * weir__tls_receive, as recv(2) that never waits, MSG_PEEK: 0 after a close_notify. weir__tls_send, as send(2) that never waits:
- * EAGAIN while the outbox holds something; what it took may lie there when it returns.
+ * Beside these, in conn.h: weir__tls_pending, the reader's: whether reading may bring something without the socket's
+ * doing. weir__tls_receive, as recv(2) that never waits, MSG_PEEK: 0 after a close_notify. weir__tls_send, as send(2)
+ * that never waits: EAGAIN while the outbox holds something; what it took may lie there when it returns.
  */
 
 /* Sends what is in the outbox. 0 when it is empty, -1 and errno. */
 int weir__tls_flush(weir_conn *conn);
 
-/* Sends a close_notify and, once all is out, ends the socket's side. 0; -1 and errno, EAGAIN: something is in the outbox still. */
+/*
+ * Sends a close_notify and, once all is out, ends the socket's side. 0; -1 and errno, EAGAIN: something is in the
+ * outbox still.
+ */
 int weir__tls_end(weir_conn *conn);
 
-/* Drops what has come and was not read, so that closing does not reset the connection and what the peer has yet to get. */
+/*
+ * Drops what has come and was not read, so that closing does not reset the connection and what the peer has yet to
+ * get.
+ */
 void weir__tls_discard(weir_conn *conn);
 
 /* --- tls_handshake.c --- */
@@ -102,7 +112,10 @@ void weir__tls_discard(weir_conn *conn);
 /* Whose certificate is to be shown: a name or an address. 0 or -1. */
 int weir__tls_expect(weir_conn *conn, const weir_tls_options *options, const weir_endpoint *endpoint);
 
-/* Makes the handshake, until `deadline` at the latest. Parks. 0, or -1 with the error. Nobody else may use the connection. */
+/*
+ * Makes the handshake, until `deadline` at the latest. Parks. 0, or -1 with the error. Nobody else may use the
+ * connection.
+ */
 int weir__tls_handshake(weir_conn *conn, int64_t deadline);
 
 /* Has it made where it was not: at the beginning of a call, whose direction is entered. 0, or -1 with the error. */

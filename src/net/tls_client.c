@@ -1,6 +1,6 @@
 /*
- * Clients' contexts: connections of the same options share one, since to read the system's CAs takes longer than a handshake. What
- * was read of a file is used for as long as the file is the same.
+ * Clients' contexts: connections of the same options share one, since to read the system's CAs takes longer than a
+ * handshake. What was read of a file is used for as long as the file is the same.
  */
 #include <errno.h>
 #include <fcntl.h>

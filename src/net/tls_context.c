@@ -1,4 +1,7 @@
-/* What TLS needs before a connection: our certificate and key, whom to trust, protocols; made of options, and made anew. */
+/*
+ * What TLS needs before a connection: our certificate and key, whom to trust, protocols; made of options, and made
+ * anew.
+ */
 #include "net/tls_context.h"
 
 #include <errno.h>
@@ -140,7 +143,8 @@ static int set_trust(const struct weir__tls_context *context, SSL_CTX *made)
 /* --- making one --- */
 
 /*
- * Sessions are in tickets, which cost no memory here. What is buffered goes when it is empty: an idle connection is to be small.
+ * Sessions are in tickets, which cost no memory here. What is buffered goes when it is empty: an idle connection is
+ * to be small.
  */
 static int set_manners(const struct weir__tls_context *context, SSL_CTX *made)
 {

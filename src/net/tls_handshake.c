@@ -15,7 +15,10 @@
 
 /* Where nobody set a time. */
 #define LONGEST WEIR_S(10)
-/* A handshake that a writer makes waits in the reader's place, where nobody tells it of the writer's cancel: it looks. */
+/*
+ * A handshake that a writer makes waits in the reader's place, where nobody tells it of the writer's cancel: it
+ * looks.
+ */
 #define LOOK_AGAIN WEIR_MS(20)
 
 /* --- whom to expect --- */

@@ -1,4 +1,7 @@
-/* A conversation by TLS, both ends in fibers of one loop: certificates are read, hands are shaken, and an end is said. */
+/*
+ * A conversation by TLS, both ends in fibers of one loop: certificates are read, hands are shaken, and an end is
+ * said.
+ */
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>

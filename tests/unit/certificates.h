@@ -1,4 +1,7 @@
-/* Certificates for the tests of TLS, made by openssl in a folder of their own: a CA, and what hangs on it or does not. */
+/*
+ * Certificates for the tests of TLS, made by openssl in a folder of their own: a CA, and what hangs on it or does
+ * not.
+ */
 #ifndef WEIR_TESTS_CERTIFICATES_H
 #define WEIR_TESTS_CERTIFICATES_H
 
