@@ -11,7 +11,7 @@ typedef struct weir_listener weir_listener;
 
 /*
  * How TLS is spoken: 1.2 or 1.3, never less. A member of other options; every zero is the default. Files are PEM, and
- * read when they are needed: by weir_connect, weir_listen, weir_server_add and weir_server_reload.
+ * read when they are needed: by weir_connect, weir_listen, weir_server_new and weir_server_reload.
  */
 typedef struct weir_tls_options {
     const char *cert; /* our certificate, and behind it those it hangs on; a server must have one */
