@@ -63,7 +63,7 @@ typedef enum weir_next {
 
 /* A row of a table of commands. */
 typedef struct weir_command {
-    const char *name;  /* the whole message, but for blanks around it; NULL: any other, the last row of a table */
+    const char *name;  /* the whole message, but for blanks and newlines around it; NULL: any other, the last row */
     bool any_case;     /* ASCII letters in either case */
     const char *reply; /* answered as it stands; NULL: see `run` */
     /*

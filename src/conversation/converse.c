@@ -14,9 +14,10 @@ enum { MOST_LAST_WORDS = 1 << 20 };
 
 /* --- finding --- */
 
+/* A newline too: before what a pause ended, it is of a client that ended its last message late. */
 static bool is_blank(char one)
 {
-    return one == ' ' || one == '\t';
+    return one == ' ' || one == '\t' || one == '\r' || one == '\n';
 }
 
 /* Without the blanks around it. */

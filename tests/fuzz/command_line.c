@@ -93,22 +93,28 @@ static void add_sections(struct line *line, const struct option_section *section
         add_table(line, sections->options);
 }
 
-/* The `choice`th of the commands, the services, and the table with every kind. */
+static void add_service(struct line *line, const weir_service *service)
+{
+    if (service->options)
+        add_table(line, service->options);
+    add_table(line, weir_server_option_table);
+}
+
+/* The `choice`th of the commands, of the services, and the table with every kind. */
 static void add_tables(struct line *line, unsigned choice)
 {
-    unsigned commands_there = 0;
+    unsigned commands_there = 0, services_there = 0;
     while (commands[commands_there])
         commands_there++;
-    choice %= commands_there + 2;
-    if (choice < commands_there) {
+    while (weir_service_at(services_there))
+        services_there++;
+    choice %= commands_there + services_there + 1;
+    if (choice < commands_there)
         add_sections(line, commands[choice]->sections);
-    } else if (choice == commands_there) {
-        for (size_t i = 0; weir_service_at(i); i++)
-            if (weir_service_at(i)->options)
-                add_table(line, weir_service_at(i)->options);
-    } else {
+    else if (choice < commands_there + services_there)
+        add_service(line, weir_service_at(choice - commands_there));
+    else
         add_sections(line, every_sections);
-    }
     add_table(line, common_options);
 }
 

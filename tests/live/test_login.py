@@ -229,6 +229,14 @@ def test_a_file_that_others_can_read_is_refused(users):
 
 # --- floods ---
 
+def test_all_that_fail_are_told_the_last_of_them_at_the_end(login):
+    server = login("--retry-delay", "never", "--tries", 4)
+    assert say(server, b"bob wrong\n" * 4) == (WRONG + b"\n") * 4
+    server.wait_for_text(r"login: 127\.0\.0\.1:\d+: wrong user or password, tries: 1$")
+    server.stop()
+    server.wait_for_text(r"login: 127\.0\.0\.1: wrong user or password, tries: 3$")
+
+
 def flood(server, hosts):
     """A wrong try from each of many addresses, all under way together. Returns how many got which answer."""
     clients, answers = [], {}

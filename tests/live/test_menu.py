@@ -57,6 +57,14 @@ def test_the_end(menu, option):
         assert read_to_end(client).splitlines()[1:] == [b"goodbye"]
 
 
+def test_a_newline_that_comes_late_is_no_part_of_the_next_message(menu):
+    with menu.connect() as client:
+        client.sendall(b"zzz")
+        assert read_exactly(client, len(b"wrong option selected")) == b"wrong option selected"
+        client.sendall(b"\r\nE")
+        assert read_to_end(client) == b"goodbye"
+
+
 def test_other_options(menu):
     assert answers(menu, "X", "", "RR", "R T") == ["wrong option selected"] * 4
 

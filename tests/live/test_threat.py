@@ -124,6 +124,7 @@ UNKNOWN = {
     "a redirection to http": (lambda: b"", {"Location": "http://127.0.0.1:9/"}, 302, "redirected to what is no https"),
     "a redirection to a file": (lambda: b"", {"Location": "file:///etc/passwd"}, 302, "redirected to what is no https"),
     "a redirection in a circle": (lambda: b"", {"Location": "/feed.xml"}, 302, "[Mm]aximum.*redirects"),
+    "a long header": (lambda: alerts(), {"X-Long": "x" * 150_000}, 200, "a header of the answer is too long"),
     "a cut answer": (lambda: alerts(), {"Content-Length": 1000}, 200, "transfer closed|SSL"),
 }
 
@@ -195,6 +196,8 @@ def test_nobody_listens(refused):
     (["--feed", "feed"], r"--feed: feed is no URL .*"),
     (["--feed", "https://me:secret@127.0.0.1/"], r"--feed: an URL with a user's name .*"),
     (["--feed-ca", "/nowhere/ca.pem"], r"--feed-ca /nowhere/ca.pem: no such file or directory"),
+    (["--feed-ca", "/"], r"--feed-ca /: not a regular file"),
+    (["--feed-ca", __file__], r"--feed-ca .*: no certificate \(PEM\) is in it"),
     (["--feed-timeout", "soon"], r"--feed-timeout soon: .*"),
 ])
 def test_wrong_usage_is_told_before_anything_is_fetched(command, options, reason):
@@ -305,6 +308,16 @@ def test_without_a_good_one_it_is_unknown_and_the_feed_is_left_alone_for_a_while
         for _ in range(5):
             assert client.ask("getThreat") == "unknown: HTTP status 503"
     assert feed.requests == 1
+
+
+def test_clients_are_not_told_where_the_certificates_are(serve, feed, tmp_path):
+    file = tmp_path / "ca.pem"
+    file.write_bytes(feed.options[3].read_bytes())
+    server = serve("threat", TCP, *feed.options[:3], file, env=NO_PROXY)
+    file.unlink()
+    with client_of(server) as client:
+        assert client.ask("getThreat") == "unknown: the certificates of --feed-ca cannot be read"
+    assert feed.requests == 0
 
 
 def test_it_stops_although_the_feed_hangs(threat, feed):

@@ -180,8 +180,10 @@ static void the_default_is_in_the_state_folder(void **state)
         char *found = users_file_default();
         if (cases[i].expected)
             assert_string_equal(found, cases[i].expected);
-        else
+        else {
             assert_null(found);
+            assert_non_null(strstr(weir_error()->reason, "set HOME or XDG_STATE_HOME"));
+        }
         free(found);
     }
 }

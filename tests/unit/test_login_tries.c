@@ -19,10 +19,21 @@
 static const struct tries_limits limits = {WEIR_MS(500), WEIR_S(10), 4};
 static struct tries *tries;
 
+/* What was told of sources that were forgotten. */
+static uint64_t told;
+static char teller[TRIES_SOURCE_TEXT];
+
+static void note(struct tries_source source, uint64_t count)
+{
+    told += count;
+    tries_source_text(source, teller);
+}
+
 static int make(void **state)
 {
     (void)state;
-    tries = tries_new(&limits);
+    told = 0;
+    tries = tries_new(&limits, note);
     return tries ? 0 : -1;
 }
 
@@ -146,13 +157,28 @@ static void failures_are_forgotten_after_ten_quiet_minutes(void **state)
     assert_int_equal(begin(source, now), WEIR_MS(500));
 }
 
+/* Many users behind one proxy, of whom one mistyped: the others' right passwords, always one of them under way. */
+static void right_passwords_do_not_keep_failures_from_being_forgotten(void **state)
+{
+    (void)state;
+    struct tries_source source = at("192.0.2.1");
+    int64_t now = fail_at(source, fail_at(source, START));
+    begin(source, now);
+    for (int i = 1; i <= 10; i++) {
+        assert_int_equal(begin(source, now + WEIR_MINUTES(i)), 0);
+        tries_end(tries, source, TRIES_PASSED, now + WEIR_MINUTES(i));
+    }
+    now = fail_at(source, now + WEIR_MINUTES(10) + WEIR_S(1));
+    assert_int_equal(begin(source, now), WEIR_MS(500));
+}
+
 static void a_delay_of_an_hour_is_not_forgotten_before(void **state)
 {
     (void)state;
     static const struct tries_limits slow = {WEIR_MINUTES(60), WEIR_MINUTES(60), 4};
     struct tries_source source = at("192.0.2.1");
     tries_free(tries);
-    assert_non_null(tries = tries_new(&slow));
+    assert_non_null(tries = tries_new(&slow, note));
     fail_at(source, START);
     assert_int_equal(begin(source, START + WEIR_MINUTES(20)), WEIR_MINUTES(40));
 }
@@ -197,6 +223,33 @@ static void failures_are_told_at_first_and_then_once_a_minute(void **state)
     assert_int_equal(tries_end(tries, source, TRIES_FAILED, START + WEIR_S(60)), 6);
 }
 
+static void the_rest_of_them_is_told_at_the_end(void **state)
+{
+    (void)state;
+    fail_at(at("192.0.2.2"), START);
+    int64_t now = START;
+    for (int i = 0; i < 4; i++)
+        now = fail_at(at("[2001:db8:1:2::7]"), now);
+    assert_int_equal(told, 0);
+    tries_free(tries);
+    tries = NULL;
+    assert_int_equal(told, 3);
+    assert_string_equal(teller, "2001:db8:1:2::/64");
+}
+
+static void the_rest_of_them_is_told_when_they_are_forgotten(void **state)
+{
+    (void)state;
+    struct tries_source source = at("192.0.2.1");
+    int64_t now = fail_at(source, fail_at(source, fail_at(source, START)));
+    begin(source, now + WEIR_MINUTES(10));
+    assert_int_equal(told, 0);
+    begin(source, now + WEIR_MINUTES(11));
+    begin(source, now + WEIR_MINUTES(11));
+    assert_int_equal(told, 2);
+    assert_string_equal(teller, "192.0.2.1");
+}
+
 static struct tries_source numbered(uint32_t number)
 {
     weir_address address = {.length = sizeof address.ipv4, .ipv4 = {.sin_family = AF_INET, .sin_addr.s_addr = number}};
@@ -219,6 +272,16 @@ static void a_crowd_pushes_out_nobody_who_is_being_judged(void **state)
     assert_true(begin(source, START + WEIR_S(1)) > 0);
 }
 
+static void the_rest_of_them_is_told_when_a_crowd_pushes_it_out(void **state)
+{
+    (void)state;
+    int64_t now = fail_at(at("192.0.2.1"), fail_at(at("192.0.2.1"), START));
+    for (uint32_t i = 1; i <= 100000; i++)
+        fail_at(numbered(i), now + WEIR_US(i));
+    assert_int_equal(told, 1);
+    assert_string_equal(teller, "192.0.2.1");
+}
+
 /* With more addresses under way than there is memory for, further ones are refused. */
 static void a_crowd_under_way_is_bounded(void **state)
 {
@@ -239,7 +302,7 @@ static void limits_can_be_switched_off(void **state)
     struct tries_limits none = {WEIR_FOREVER, WEIR_S(10), -1};
     struct tries_source source = at("192.0.2.1");
     tries_free(tries);
-    tries = tries_new(&none);
+    tries = tries_new(&none, note);
     assert_non_null(tries);
     for (int i = 0; i < 1000; i++)
         assert_int_equal(begin(source, START), 0);
@@ -255,7 +318,7 @@ static void delays_may_grow_without_a_bound(void **state)
     struct tries_limits endless = {WEIR_S(1), WEIR_FOREVER, -1};
     struct tries_source source = at("192.0.2.1");
     tries_free(tries);
-    tries = tries_new(&endless);
+    tries = tries_new(&endless, note);
     assert_non_null(tries);
     assert_int_equal(fail_at(source, fail_at(source, fail_at(source, START))), START + WEIR_S(3));
     for (int i = 0; i < 100; i++) {
@@ -278,12 +341,16 @@ int main(void)
         CASE(those_at_once_are_judged_one_delay_apart),
         CASE(an_address_has_so_many_at_once),
         CASE(failures_are_forgotten_after_ten_quiet_minutes),
+        CASE(right_passwords_do_not_keep_failures_from_being_forgotten),
         CASE(a_delay_of_an_hour_is_not_forgotten_before),
         CASE(a_network_of_64_bits_is_one_address),
         CASE(a_mapped_address_is_the_one_that_it_maps),
         CASE(users_of_a_unix_socket_are_told_apart),
         CASE(failures_are_told_at_first_and_then_once_a_minute),
         CASE(a_crowd_pushes_out_nobody_who_is_being_judged),
+        CASE(the_rest_of_them_is_told_at_the_end),
+        CASE(the_rest_of_them_is_told_when_they_are_forgotten),
+        CASE(the_rest_of_them_is_told_when_a_crowd_pushes_it_out),
         CASE(a_crowd_under_way_is_bounded),
         CASE(limits_can_be_switched_off),
         CASE(delays_may_grow_without_a_bound),

@@ -16,6 +16,7 @@ int judge_prepare(struct judge *judge, const char *path, const struct password_c
 struct comparison {
     const struct attempt *attempt;
     const char *verifier;
+    const char *name; /* of the account; NULL: nobody's */
 };
 
 static int compare(void *arg)
@@ -23,8 +24,10 @@ static int compare(void *arg)
     const struct comparison *comparison = arg;
     const struct attempt *attempt = comparison->attempt;
     int fits = password_fits(comparison->verifier, attempt->password, attempt->password_length);
-    if (fits < 0)
+    if (fits < 0 && !comparison->name)
         weir_log_error();
+    else if (fits < 0)
+        weir_log(WEIR_LOG_ERROR, "login: account %s: %s", comparison->name, weir_error()->sentence);
     return fits;
 }
 
@@ -51,7 +54,8 @@ enum verdict judge_attempt(struct attempt *attempt, void *arg)
     int found = look_up(judge, attempt, &account), fits;
     if (found < 0)
         weir_log_error();
-    struct comparison comparison = {attempt, found > 0 ? account.verifier : judge->nobody};
+    bool known = found > 0;
+    struct comparison comparison = {attempt, known ? account.verifier : judge->nobody, known ? account.name : NULL};
     if (background_run(compare, &comparison, &fits) < 0) {
         weir_log_error();
         return VERDICT_FAILED;

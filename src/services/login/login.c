@@ -49,6 +49,13 @@ static int look_at_accounts(const char *path)
     return count < 0 ? -1 : 0;
 }
 
+static void tell_rest(struct tries_source source, uint64_t count)
+{
+    char text[TRIES_SOURCE_TEXT];
+    weir_log(WEIR_LOG_INFO, "login: %s: wrong user or password, tries: %" PRIu64, tries_source_text(source, text),
+             count);
+}
+
 static const struct slots_words words = {"login", NULL, "tries", "--max-waiting"};
 
 static int furnish(struct login *login, const struct settings *settings)
@@ -63,7 +70,7 @@ static int furnish(struct login *login, const struct settings *settings)
     login->door = (struct door){
         .judge = judge_attempt,
         .judge_arg = &login->judge,
-        .tries = tries_new(&limits),
+        .tries = tries_new(&limits, tell_rest),
         .slots = slots_new(&words, settings->checks, settings->max_waiting),
         .tries_each = settings->tries,
     };
@@ -141,7 +148,7 @@ static const char *const endpoints[] = {"tcp://:8002", NULL};
 static const char *const examples[] = {
     "weir serve login",
     "on port 8002 of this machine, for the accounts that weir user has made",
-    "weir serve login :2000 --users /tmp/users.db --tries 1",
+    "weir serve login :2000 --users ~/users.db --tries 1",
     "accounts of another file, one try a connection",
     "weir serve login unix:/tmp/login.socket",
     "on a Unix socket",
@@ -162,12 +169,11 @@ const weir_service login_service = {
         "his greeting, `hi NAME` unless `weir user` has set another, and the connection ends; otherwise the answer is "
         "`wrong user or password`, and there are two more tries.\n\n"
         "Accounts are made by `weir user`, also while this runs. Of passwords the file has argon2id hashes alone.\n\n"
-        "Guessing is slow: each address has few tries at once, and waits longer after each wrong one, until it has "
-        "been "
-        "quiet for ten minutes. Passwords are checked one after the other (--checks) at the least priority (nice 19), "
-        "so that however many try, other services answer as fast. An unknown name gets the same answer after the same "
-        "work as a wrong password. Neither names that failed nor passwords are logged, and the process leaves no core "
-        "dump.\n\n"
+        "Guessing is slow: each address has few tries at once, and waits longer after each wrong one, until ten "
+        "minutes pass without one. Passwords are checked one after the other (--checks) at the least priority (nice "
+        "19), so that however many try, other services answer as fast. An unknown name gets the same answer after the "
+        "same work as a wrong password. Neither names that failed nor passwords are logged, and the process leaves no "
+        "core dump.\n\n"
         "On tcp:// passwords travel as they are. So for other machines it takes tls://, or --allow-plaintext.",
     .transports = transports,
     .endpoints = endpoints,

@@ -1,8 +1,11 @@
 /* Who tries to log in; see tries.h. */
 #include "tries.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/error.h>
@@ -22,6 +25,7 @@ struct place {
     int64_t next;       /* when its next try may be judged */
     int64_t last;       /* when it was last heard of */
     int64_t told;       /* when its failures were */
+    int64_t forgotten;  /* when its failures are */
     uint32_t under_way; /* while there are any it keeps its place */
     uint32_t failures;
     uint32_t untold;
@@ -29,6 +33,7 @@ struct place {
 
 struct tries {
     struct tries_limits limits;
+    tries_tell *tell;
     pthread_mutex_t lock;
     uint64_t seed; /* so that nobody can choose addresses that meet in one set */
     struct place places[SETS][WAYS];
@@ -53,7 +58,22 @@ struct tries_source tries_source_of(const weir_address *address, uid_t user)
     return source;
 }
 
-struct tries *tries_new(const struct tries_limits *limits)
+char *tries_source_text(struct tries_source source, char text[TRIES_SOURCE_TEXT])
+{
+    char network[INET6_ADDRSTRLEN];
+    struct in_addr ipv4 = {(in_addr_t)source.number};
+    struct in6_addr ipv6 = {0};
+    memcpy(&ipv6, &source.number, sizeof source.number);
+    if (source.kind == KIND_USER)
+        snprintf(text, TRIES_SOURCE_TEXT, "user %" PRIu64, source.number);
+    else if (source.kind == KIND_IPV4)
+        inet_ntop(AF_INET, &ipv4, text, TRIES_SOURCE_TEXT);
+    else
+        snprintf(text, TRIES_SOURCE_TEXT, "%s/64", inet_ntop(AF_INET6, &ipv6, network, sizeof network));
+    return text;
+}
+
+struct tries *tries_new(const struct tries_limits *limits, tries_tell *tell)
 {
     struct tries *tries = calloc(1, sizeof *tries);
     if (!tries) {
@@ -61,15 +81,25 @@ struct tries *tries_new(const struct tries_limits *limits)
         return NULL;
     }
     tries->limits = *limits;
+    tries->tell = tell;
     weir_random(&tries->seed, sizeof tries->seed);
     pthread_mutex_init(&tries->lock, NULL);
     return tries;
 }
 
+static void tell(const struct tries *tries, const struct place *place)
+{
+    if (place->untold)
+        tries->tell(place->source, place->untold);
+}
+
 void tries_free(struct tries *tries)
 {
-    if (tries)
-        pthread_mutex_destroy(&tries->lock);
+    if (!tries)
+        return;
+    for (size_t i = 0; i < (size_t)SETS * WAYS; i++)
+        tell(tries, &tries->places[i / WAYS][i % WAYS]);
+    pthread_mutex_destroy(&tries->lock);
     free(tries);
 }
 
@@ -96,16 +126,19 @@ static struct place *find(struct tries *tries, struct tries_source source)
 }
 
 /*
- * Puts a new source where nobody is, or in place of who was not heard of for longest. NULL: all have tries under way.
+ * Puts a new source where nobody is, or in place of who was not heard of for longest, which is left in *old. NULL: all
+ * have tries under way.
  */
-static struct place *settle(struct tries *tries, struct tries_source source)
+static struct place *settle(struct tries *tries, struct tries_source source, struct place *old)
 {
     struct place *set = set_of(tries, source), *best = NULL;
     for (struct place *place = set; place < set + WAYS; place++)
         if (place->under_way == 0 && (!best || place->last < best->last))
             best = place;
-    if (best)
-        *best = (struct place){.source = source, .next = INT64_MIN, .last = INT64_MIN, .told = INT64_MIN};
+    if (!best)
+        return NULL;
+    *old = *best;
+    *best = (struct place){.source = source, .next = INT64_MIN, .last = INT64_MIN, .told = INT64_MIN};
     return best;
 }
 
@@ -125,12 +158,13 @@ static int64_t later(int64_t time, int64_t delay)
     return time > INT64_MAX - delay ? INT64_MAX : time + delay;
 }
 
-/* The time that it has to wait is not quiet, or whoever let it pass would have no more to wait, however long it is. */
-static void forget_if_old(struct place *place, int64_t now)
+/* What was known until then is left in *old. */
+static void forget_if_old(struct place *place, int64_t now, struct place *old)
 {
-    int64_t since = place->last > place->next ? place->last : place->next;
-    if (place->under_way == 0 && since != INT64_MIN && now - since >= FORGOTTEN_AFTER)
-        place->failures = 0;
+    if (place->failures == 0 || now < place->forgotten)
+        return;
+    *old = *place;
+    place->failures = place->untold = 0;
 }
 
 static bool has_too_many(const struct tries_limits *limits, const struct place *place)
@@ -140,16 +174,16 @@ static bool has_too_many(const struct tries_limits *limits, const struct place *
 
 /*
  * With the lock. Behind a failure each try is taken for another until it has passed: those that come at once are
- * judged one delay apart.
+ * judged one delay apart. What is forgotten is left in *old.
  */
-static int begin(struct tries *tries, struct tries_source source, int64_t now, int64_t *when)
+static int begin(struct tries *tries, struct tries_source source, int64_t now, int64_t *when, struct place *old)
 {
     struct place *place = find(tries, source);
     if (!place)
-        place = settle(tries, source);
+        place = settle(tries, source, old);
     if (!place || has_too_many(&tries->limits, place))
         return -1;
-    forget_if_old(place, now);
+    forget_if_old(place, now, old);
     int64_t delay = delay_after(&tries->limits, place->failures);
     *when = delay == 0 || place->next < now ? now : place->next;
     place->next = later(*when, delay);
@@ -160,15 +194,20 @@ static int begin(struct tries *tries, struct tries_source source, int64_t now, i
 
 int tries_begin(struct tries *tries, struct tries_source source, int64_t now, int64_t *when)
 {
+    struct place old = {0};
     pthread_mutex_lock(&tries->lock);
-    int result = begin(tries, source, now, when);
+    int result = begin(tries, source, now, when, &old);
     pthread_mutex_unlock(&tries->lock);
+    tell(tries, &old);
     if (result < 0)
         return weir_fail(WEIR_ERROR_LIMIT, EAGAIN, "login", "", "too many tries at once from one address");
     return 0;
 }
 
-/* With the lock. */
+/*
+ * With the lock. The time that it has to wait does not count for its quiet, or whoever let it pass would have no more
+ * to wait, however long it is.
+ */
 static uint64_t count_failure(const struct tries_limits *limits, struct place *place, int64_t now)
 {
     place->failures += place->failures < UINT32_MAX;
@@ -176,6 +215,7 @@ static uint64_t count_failure(const struct tries_limits *limits, struct place *p
     int64_t next = later(now, delay_after(limits, place->failures));
     if (place->next < next)
         place->next = next;
+    place->forgotten = later(place->next, FORGOTTEN_AFTER);
     if (place->told != INT64_MIN && now - place->told < TOLD_EVERY)
         return 0;
     uint64_t count = place->untold;

@@ -23,8 +23,15 @@ struct tries_source {
 
 struct tries_source tries_source_of(const weir_address *address, uid_t user);
 
+/* "192.0.2.1", "2001:db8:1:2::/64", "user 1000". Returns `text`. */
+enum { TRIES_SOURCE_TEXT = 64 };
+char *tries_source_text(struct tries_source source, char text[TRIES_SOURCE_TEXT]);
+
+/* Told the failures of a source that tries_end has not told, when it is forgotten; by tries_begin and tries_free. */
+typedef void tries_tell(struct tries_source source, uint64_t count);
+
 /* The caller's, by tries_free. NULL with ENOMEM. */
-struct tries *tries_new(const struct tries_limits *limits);
+struct tries *tries_new(const struct tries_limits *limits, tries_tell *tell);
 void tries_free(struct tries *tries);
 
 /*

@@ -25,7 +25,8 @@ char *users_file_default(void)
     else if (home && *home == '/')
         length = asprintf(&path, "%s/.local/state/weir/users.db", home);
     else {
-        weir_fail(WEIR_ERROR_USAGE, ENOENT, "users", "", "there is no HOME to have them in: name a file by --users");
+        weir_fail(WEIR_ERROR_USAGE, ENOENT, "users", "",
+                  "there is no HOME to have them in: set HOME or XDG_STATE_HOME");
         return NULL;
     }
     if (length >= 0)

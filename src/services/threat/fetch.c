@@ -2,10 +2,10 @@
 #include "fetch.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 #include <weir/error.h>
 #include <weir/time.h>
 #include <weir/weir.h>
@@ -68,16 +68,48 @@ static int check_url(const char *text)
     return 0;
 }
 
+/* What begins a certificate in PEM; at the beginning of a line. */
+static const char *const marks[] = {"-----BEGIN CERTIFICATE-----", "-----BEGIN TRUSTED CERTIFICATE-----",
+                                    "-----BEGIN X509 CERTIFICATE-----"};
+
+static bool is_mark(const char *line)
+{
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (strncmp(line, marks[i], strlen(marks[i])) == 0)
+            return true;
+    return false;
+}
+
+static bool has_certificate(FILE *file)
+{
+    char line[200];
+    bool found = false;
+    while (!found && fgets(line, sizeof line, file))
+        found = is_mark(line);
+    return found;
+}
+
+/* Each fetch reads the file again, so that it has to be one that can be. */
+static int check_certificates(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) < 0)
+        return weir_fail(WEIR_ERROR_USAGE, errno, "--feed-ca", path, NULL);
+    if (!S_ISREG(status.st_mode)) /* nor is it opened: a pipe would wait for a writer */
+        return weir_fail(WEIR_ERROR_USAGE, EINVAL, "--feed-ca", path, "not a regular file");
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return weir_fail(WEIR_ERROR_USAGE, errno, "--feed-ca", path, NULL);
+    bool found = has_certificate(file);
+    fclose(file);
+    return found ? 0 : weir_fail(WEIR_ERROR_USAGE, EINVAL, "--feed-ca", path, "no certificate (PEM) is in it");
+}
+
 int threat_fetch_check(const struct threat_origin *origin)
 {
     if (late_curl_load() < 0 || check_url(origin->url) < 0)
         return -1;
-    int file = origin->ca ? open(origin->ca, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-    if (origin->ca && file < 0)
-        return weir_fail(WEIR_ERROR_USAGE, errno, "--feed-ca", origin->ca, NULL);
-    if (file >= 0)
-        close(file);
-    return 0;
+    return origin->ca ? check_certificates(origin->ca) : 0;
 }
 
 /* --- the brake --- */
@@ -197,6 +229,14 @@ static long status_of(const struct fetching *fetching)
     return status;
 }
 
+/* Of a line that is longer than it takes libcurl says that there is no memory: so before anything behind headers. */
+static bool is_long_header(const struct fetching *fetching, CURLcode code)
+{
+    curl_off_t first = 0;
+    curl.easy_getinfo(fetching->easy, CURLINFO_STARTTRANSFER_TIME_T, &first);
+    return code == CURLE_OUT_OF_MEMORY && first > 0 && fetching->length == 0;
+}
+
 static int fail_transfer(const struct fetching *fetching, CURLcode code)
 {
     const char *url = fetching->origin->url;
@@ -207,6 +247,11 @@ static int fail_transfer(const struct fetching *fetching, CURLcode code)
         return weir_fail(WEIR_ERROR_DEADLINE, ETIMEDOUT, "fetch", url, "timed out");
     if (code == CURLE_UNSUPPORTED_PROTOCOL && status_of(fetching) / 100 == 3)
         return weir_fail(WEIR_ERROR_SYSTEM, EBADMSG, "fetch", url, "redirected to what is no https");
+    if (is_long_header(fetching, code))
+        return weir_fail(WEIR_ERROR_LIMIT, EBADMSG, "fetch", url, "a header of the answer is too long");
+    if (code == CURLE_SSL_CACERT_BADFILE) /* libcurl's reason has its path, which is no affair of clients */
+        return weir_fail(WEIR_ERROR_TLS, EIO, "fetch", url, "the certificates %s cannot be read",
+                         fetching->origin->ca ? "of --feed-ca" : "of the system");
     if (code == CURLE_OUT_OF_MEMORY)
         return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "fetch", url, NULL);
     return weir_fail(kind_of(code), EIO, "fetch", url, "%s", reason);
