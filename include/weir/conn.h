@@ -12,11 +12,9 @@
 #include <sys/uio.h>
 #include <weir/endpoint.h>
 #include <weir/file.h>
+#include <weir/tls.h>
 
 WEIR_BEGIN
-
-typedef struct weir_conn weir_conn;
-typedef struct weir_listener weir_listener;
 
 /* What weir_connect, weir_accept, weir_bind and weir_adopt do to a socket, beside TCP_NODELAY, unless told otherwise. */
 typedef struct weir_socket_options {
@@ -33,6 +31,7 @@ typedef struct weir_connect_options {
     int family;         /* AF_INET or AF_INET6 alone; default both, RFC 8305 */
     const char *scheme; /* the scheme of short endpoints; default "tcp" */
     weir_socket_options socket;
+    weir_tls_options tls; /* of tls:// endpoints */
 } weir_connect_options;
 
 /*
@@ -56,6 +55,7 @@ typedef struct weir_listen_options {
     const char *scheme;         /* the scheme of short endpoints; default "tcp" */
     int unix_mode;              /* of a Unix socket's file; default 0600 */
     weir_socket_options socket; /* of the connections that it accepts */
+    weir_tls_options tls;       /* of tls:// endpoints, which must have a certificate */
 } weir_listen_options;
 
 /*

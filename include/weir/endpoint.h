@@ -45,6 +45,7 @@ typedef enum weir_scheme {
     WEIR_SCHEME_TCP,
     WEIR_SCHEME_UDP,
     WEIR_SCHEME_UNIX, /* stream, or datagram with ?type=datagram */
+    WEIR_SCHEME_TLS,
 } weir_scheme;
 
 /* How an endpoint's host is to be understood by a server. */

@@ -75,6 +75,13 @@ WEIR_API int weir_server_add(weir_server *server, const char *endpoint, weir_str
 WEIR_API int weir_server_add_datagrams(weir_server *server, const char *endpoint, weir_datagram_handler *handler,
                                        void *arg);
 
+/*
+ * Reads the certificate, the key and the clients' CA of its tls:// endpoints again: who comes from now on is shown the
+ * new ones, nobody is dropped, sessions are resumed. Any thread; reads files. 0; -1 with an error, and all stays as it
+ * was.
+ */
+WEIR_API int weir_server_reload(weir_server *server);
+
 /* The number of addresses it serves, and the one at `index` in full notation. NULL past the end. */
 WEIR_API size_t weir_server_count(const weir_server *server);
 WEIR_API const char *weir_server_endpoint(const weir_server *server, size_t index);
@@ -104,7 +111,8 @@ typedef struct weir_counters {
     uint64_t refused_resources; /* EMFILE, ENFILE, ENOMEM, ENOBUFS on accepting, or no fiber or thread for it */
     uint64_t bytes_in, bytes_out;
     uint64_t errors_reset, errors_idle, errors_write_timeout, errors_message_timeout, errors_lifetime, errors_other;
-    uint64_t cancelled; /* cut by the drain's deadline */
+    uint64_t errors_tls; /* no handshake came about */
+    uint64_t cancelled;  /* cut by the drain's deadline */
     uint64_t datagrams_in, datagrams_out;
     uint64_t datagrams_truncated;
     uint64_t

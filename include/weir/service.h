@@ -8,13 +8,14 @@
 WEIR_BEGIN
 
 typedef struct weir_service {
-    size_t size;                   /* sizeof(weir_service) */
-    const char *name;              /* "echo" */
-    const char *summary;           /* one line: "sends back what it receives" */
-    const char *description;       /* paragraphs for --help and the manual */
-    const char *const *transports; /* of "tcp", "udp", "unix", "unix-datagram", the default first; NULL-terminated */
-    const char *const *endpoints;  /* the default ones; NULL-terminated */
-    const char *const *examples;   /* pairs: a command line, what it does; NULL-terminated */
+    size_t size;             /* sizeof(weir_service) */
+    const char *name;        /* "echo" */
+    const char *summary;     /* one line: "sends back what it receives" */
+    const char *description; /* paragraphs for --help and the manual */
+    const char *const
+        *transports; /* of "tcp", "tls", "udp", "unix", "unix-datagram", the default first; NULL-terminated */
+    const char *const *endpoints; /* the default ones; NULL-terminated */
+    const char *const *examples;  /* pairs: a command line, what it does; NULL-terminated */
     const char *try_line; /* a line to try it; %w is the program as it was called, %s the endpoint: "%w ask %s hello" */
     const weir_option *options;  /* the service's own; NULL: none */
     size_t settings_size;        /* of the struct that `options` fills, the handlers' `arg` unless start sets another */
@@ -58,6 +59,9 @@ WEIR_API int weir_server_add_service(weir_server *server, const weir_service *se
 
 /* The limits of every server as an option table over weir_server_options: --max-connections, --idle-timeout, --workers, --model, ... */
 WEIR_API extern const weir_option weir_server_option_table[];
+
+/* Its certificate and key, and whose clients: --cert, --key, --client-ca, likewise. */
+WEIR_API extern const weir_option weir_server_tls_option_table[];
 
 WEIR_END
 

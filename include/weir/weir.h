@@ -21,5 +21,6 @@
 #include <weir/signal.h>
 #include <weir/text.h>
 #include <weir/time.h>
+#include <weir/tls.h>
 
 #endif

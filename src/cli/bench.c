@@ -1,5 +1,6 @@
 /* weir bench: reads what is wanted, starts the workers, watches the time. */
 #include "bench.h"
+#include "securing.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -37,7 +38,7 @@ static const weir_option bench_options[] = {
      "draws the rate and the latencies over time, and all latencies by percentile, as an SVG image"},
     {0},
 };
-static const struct option_section bench_sections[] = {{"Options", bench_options}, {0}};
+static const struct option_section bench_sections[] = {{"Options", bench_options}, {"TLS", client_tls_options}, {0}};
 
 /* --- what is wanted --- */
 
@@ -133,7 +134,8 @@ static int find_target(struct bench *bench)
 {
     weir_address peer;
     weir_conn *conn =
-        weir_connect(bench->endpoint.text, WEIR_OPTIONS(weir_connect_options, .timeout = bench_timeout(bench)));
+        weir_connect(bench->endpoint.text,
+                     WEIR_OPTIONS(weir_connect_options, .timeout = bench_timeout(bench), .tls = bench->settings.tls));
     if (!conn)
         return -1;
     snprintf(bench->target, sizeof bench->target, "%s", bench->endpoint.text);
@@ -144,6 +146,13 @@ static int find_target(struct bench *bench)
     }
     weir_close(conn);
     return 0;
+}
+
+/* Connections go to an address, and certificates are for names. */
+static void name_server(struct bench *bench)
+{
+    if (bench->endpoint.scheme == WEIR_SCHEME_TLS && !bench->settings.tls.server_name)
+        bench->settings.tls.server_name = *bench->endpoint.host ? bench->endpoint.host : "localhost";
 }
 
 /* --- running --- */
@@ -296,8 +305,10 @@ static int bench_endpoint(struct bench *bench, const weir_arguments *arguments)
         return wrong_usage("", "bench: no endpoint is named; see weir bench --help");
     if (arguments->count > 1)
         return wrong_usage(arguments->items[1], "bench takes one endpoint");
-    if (weir_parse_endpoint(arguments->items[0], "tcp", &bench->endpoint) < 0 || check(bench) < 0)
+    if (weir_parse_endpoint(arguments->items[0], "tcp", &bench->endpoint) < 0 || check(bench) < 0 ||
+        tls_check(&bench->settings.tls, &bench->endpoint, "bench", "") < 0)
         return failed();
+    name_server(bench);
     bench->mode = mode_of(bench);
     if (raise_descriptor_limit(bench) < 0 || find_target(bench) < 0)
         return failed();
@@ -311,10 +322,10 @@ static int bench_endpoint(struct bench *bench, const weir_arguments *arguments)
 static int run(const struct command *command, int argc, char *const *argv)
 {
     struct bench bench = {0};
-    weir_option_set set = {bench_options, &bench.settings};
+    weir_option_set sets[] = {{bench_options, &bench.settings}, {client_tls_options, &bench.settings.tls}};
     struct command_line line;
     int status;
-    if (command_begin(command, &line, &set, 1, argc, argv, &status))
+    if (command_begin(command, &line, sets, 2, argc, argv, &status))
         status = bench_endpoint(&bench, &line.arguments);
     command_line_free(&line);
     return status;

@@ -23,6 +23,7 @@ struct bench_settings {
     int backend; /* weir_backend */
     bool churn, idle, json;
     const char *plot;
+    weir_tls_options tls;
 };
 
 /* What can go wrong with a connection or a message. */

@@ -23,7 +23,8 @@ static const weir_option options[] = {
     {WEIR_OPTION_FLAG, "json", 0, NULL, AT(json), "prints a JSON object a line in place of the table"},
     {0},
 };
-static const struct option_section sections[] = {{"Options", options}, {"Connecting", dialling_options}, {0}};
+static const struct option_section sections[] = {
+    {"Options", options}, {"Connecting", dialling_options}, {"TLS", client_tls_options}, {0}};
 
 /* --- which --- */
 
@@ -153,10 +154,11 @@ static int check_all(void *arg)
 static int run(const struct command *command, int argc, char *const *argv)
 {
     struct check check = {.dialling.command = "check"};
-    weir_option_set sets[] = {{options, &check}, {dialling_options, &check.dialling}};
+    weir_option_set sets[] = {
+        {options, &check}, {dialling_options, &check.dialling}, {client_tls_options, &check.dialling.tls}};
     struct command_line line;
     int status;
-    if (command_begin(command, &line, sets, 2, argc, argv, &status))
+    if (command_begin(command, &line, sets, 3, argc, argv, &status))
         status = read_words(&check, &line.arguments) < 0 ? failed() : weir_run(check_all, &check, NULL);
     if (status < 0)
         status = failed();

@@ -52,9 +52,20 @@ static int ask_by_datagram(const struct check *check, struct check_target *targe
     return errno == ETIMEDOUT ? fail_silent(target) : -1;
 }
 
+/* One of a name's addresses is to show the name's certificate. */
+static weir_conn *dial(const struct check_target *target)
+{
+    struct dialling dialling = target->dialling;
+    weir_endpoint named;
+    if (dialling.endpoint.scheme == WEIR_SCHEME_TLS && !dialling.tls.server_name &&
+        weir_parse_endpoint(target->named, NULL, &named) == 0)
+        dialling.tls.server_name = *named.host ? named.host : "localhost";
+    return dialling_connect(&dialling);
+}
+
 static int reach(const struct check *check, struct check_target *target)
 {
-    weir_conn *conn = dialling_connect(&target->dialling);
+    weir_conn *conn = dial(target);
     if (!conn)
         return -1;
     weir_peer_address(conn, &target->address);

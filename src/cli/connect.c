@@ -16,8 +16,11 @@ static const weir_option options[] = {
     {0},
 };
 
-static const struct option_section sections[] = {
-    {"Options", session_options}, {"Time", options}, {"Connecting", dialling_options}, {0}};
+static const struct option_section sections[] = {{"Options", session_options},
+                                                 {"Time", options},
+                                                 {"Connecting", dialling_options},
+                                                 {"TLS", client_tls_options},
+                                                 {0}};
 
 static int connect_and_talk(void *arg)
 {
@@ -68,11 +71,13 @@ static int read_words(struct connecting *connecting, const weir_arguments *words
 static int run(const struct command *command, int argc, char *const *argv)
 {
     struct connecting connecting = {.dialling.command = "connect"};
-    weir_option_set sets[] = {
-        {session_options, &connecting.session}, {options, &connecting}, {dialling_options, &connecting.dialling}};
+    weir_option_set sets[] = {{session_options, &connecting.session},
+                              {options, &connecting},
+                              {dialling_options, &connecting.dialling},
+                              {client_tls_options, &connecting.dialling.tls}};
     struct command_line line;
     int status;
-    if (command_begin(command, &line, sets, 3, argc, argv, &status))
+    if (command_begin(command, &line, sets, 4, argc, argv, &status))
         status =
             read_words(&connecting, &line.arguments) < 0 ? failed() : weir_run(connect_and_talk, &connecting, NULL);
     if (status < 0)

@@ -93,7 +93,7 @@ static int check(const struct dialling *dialling)
         return weir_fail(WEIR_ERROR_USAGE, EINVAL, command, endpoint, "with -n the host must be an address");
     if (dialling->source_port && !is_number(dialling->source_port))
         return weir_fail(WEIR_ERROR_USAGE, EINVAL, command, dialling->source_port, "not a port");
-    return 0;
+    return tls_check(&dialling->tls, &dialling->endpoint, command, "");
 }
 
 size_t dialling_read(struct dialling *dialling, const weir_arguments *words)
@@ -134,13 +134,17 @@ weir_conn *dialling_connect(const struct dialling *dialling)
         .family = dialling->ipv4   ? AF_INET
                   : dialling->ipv6 ? AF_INET6
                                    : 0,
+        .tls = dialling->tls,
     };
     dialling_say(dialling, "connecting to %s", dialling->endpoint.text);
     weir_conn *conn = weir_connect(dialling->endpoint.text, &options);
     if (conn) {
-        char here[400], there[400];
+        char here[400], there[400], spoken[100];
         dialling_say(dialling, "connected to %s from %s", weir_peer_endpoint(conn, there, sizeof there),
                      weir_local_endpoint(conn, here, sizeof here));
+        if (*weir_tls_text(conn, spoken, sizeof spoken))
+            dialling_say(dialling, "%s, with %s", spoken,
+                         weir_peer_name(conn) ? weir_peer_name(conn) : "nobody verified");
     }
     return conn;
 }

@@ -2,7 +2,7 @@
 #ifndef CLI_DIALLING_H
 #define CLI_DIALLING_H
 
-#include "commands.h"
+#include "securing.h"
 
 struct dialling {
     const char *command; /* its name, for errors */
@@ -15,6 +15,7 @@ struct dialling {
     int64_t timeout;
     int64_t began;          /* when the options were read: steps tell the time since */
     weir_endpoint endpoint; /* once it was read */
+    weir_tls_options tls;   /* client_tls_options */
 };
 
 /* -4 -6 -u -U -n -s -p -v; a command adds its own --timeout where that means more than connecting. */

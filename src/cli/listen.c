@@ -48,6 +48,11 @@ static const weir_option limit_options[] = {
      "clients at once from one address (IPv6: one /64) with --all, loopback exempt", "100"},
     {WEIR_OPTION_SIZE_LIMIT, "line-limit", 0, "SIZE", AT(server.line_limit),
      "how much of a line --all keeps until it has ended; of a longer one the others await the end", "64k"},
+    {WEIR_OPTION_TEXT, "cert", 0, "FILE", AT(server.listen.tls.cert), "tls: the certificate to show (PEM)"},
+    {WEIR_OPTION_TEXT, "key", 0, "FILE", AT(server.listen.tls.key),
+     "tls: its private key; by default in the same file"},
+    {WEIR_OPTION_TEXT, "client-ca", 0, "FILE", AT(server.listen.tls.ca),
+     "tls: lets in only clients with a certificate that hangs on one of those in FILE"},
     {WEIR_OPTION_INTEGER, "backlog", 0, "N", AT(server.listen.backlog), "clients that may wait for their turn", "4096",
      NULL, 1, 65535},
     {WEIR_OPTION_FLAG, "delay", 0, NULL, AT(server.listen.socket.delay), "gathers small output (Nagle's algorithm)"},
@@ -112,7 +117,7 @@ static int read_endpoint(struct dialling *dialling, const weir_arguments *words)
 }
 
 /* How it listens. */
-enum { STREAM = 1, ALL = 2, ASKING = 4, ENCODED = 8 };
+enum { STREAM = 1, ALL = 2, ASKING = 4, ENCODED = 8, SECURE = 16 };
 
 static const struct effect effects[] = {
     {"prompt", STREAM, "for streams: datagrams come from anybody, at any time"},
@@ -125,6 +130,9 @@ static const struct effect effects[] = {
     {"max-connections", ALL, "for --all: else there is one client at a time"},
     {"max-per-address", ALL, "for --all: else there is one client at a time"},
     {"line-limit", ALL, "for --all"},
+    {"cert", SECURE, "for tls:// endpoints"},
+    {"key", SECURE, "for tls:// endpoints"},
+    {"client-ca", SECURE, "for tls:// endpoints"},
     {"quiet", ASKING, "for --prompt, and for weir connect -u"},
     {"errors", ENCODED, "for --encoding: else bytes go as they are"},
     {0},
@@ -134,7 +142,8 @@ static int check_effects(struct listening *listening)
 {
     weir_option_set sets[] = {{session_options, &listening->session}, {limit_options, listening}};
     unsigned there = (listening->dialling.endpoint.datagram ? 0 : STREAM) | (listening->all ? ALL : 0) |
-                     (listening->session.prompt ? ASKING : 0) | (listening->session.encoding ? ENCODED : 0);
+                     (listening->session.prompt ? ASKING : 0) | (listening->session.encoding ? ENCODED : 0) |
+                     (listening->dialling.endpoint.scheme == WEIR_SCHEME_TLS ? SECURE : 0);
     return effects_check(effects, there, sets, 2, "listen", listening->dialling.endpoint.text);
 }
 
@@ -301,6 +310,8 @@ static const char *const examples[] = {
     "gathers the lines of everybody who connects",
     "weir listen --prompt '> ' unix:/tmp/talk.socket",
     "a line to the client, its answer, and again",
+    "weir listen tls://:8443 --cert CERT.pem --key KEY.pem",
+    "by TLS",
     "weir listen -u 9999",
     "prints the datagrams of everybody",
     NULL,

@@ -8,6 +8,7 @@
 
 #include "../services/shared_count.h"
 #include "relaying.h"
+#include "securing.h"
 #include "serving.h"
 
 struct relay_settings {
@@ -32,12 +33,23 @@ static const weir_option relay_options[] = {
      "2m"},
     {WEIR_OPTION_INTEGER, "max-sessions", 0, "N", AT(relay.most_sessions),
      "datagrams: clients at once, beyond which those of new ones are dropped", "1000", NULL, 1, 4000},
+    {WEIR_OPTION_TEXT, "ca", 0, "FILE", AT(relay.connect.tls.ca),
+     "tls to TO: trusts certificates that hang on those in FILE (PEM), instead of the system's"},
+    {WEIR_OPTION_TEXT, "to-cert", 0, "FILE", AT(relay.connect.tls.cert), "tls to TO: the certificate to show (PEM)"},
+    {WEIR_OPTION_TEXT, "to-key", 0, "FILE", AT(relay.connect.tls.key), "tls to TO: its private key"},
+    {WEIR_OPTION_TEXT, "server-name", 0, "NAME", AT(relay.connect.tls.server_name),
+     "tls to TO: the name that its certificate must be for; by default TO's host"},
+    {WEIR_OPTION_FLAG, "insecure", 0, NULL, AT(relay.connect.tls.insecure),
+     "tls to TO: takes any certificate, so that anybody in between can read and change everything"},
     {WEIR_OPTION_FLAG, "verbose", 'v', NULL, AT(relay.verbose), "a line for each client when it has gone"},
     {0},
 };
 
-static const struct option_section sections[] = {
-    {"Options", relay_options}, {"Running", run_options}, {"Limits and how it serves", weir_server_option_table}, {0}};
+static const struct option_section sections[] = {{"Options", relay_options},
+                                                 {"Running", run_options},
+                                                 {"Limits and how it serves", weir_server_option_table},
+                                                 {"TLS, of FROM", weir_server_tls_option_table},
+                                                 {0}};
 
 /* --- what is asked for --- */
 
@@ -87,6 +99,9 @@ static int check(const struct relay_settings *settings)
         return usage_error(to->text, "-4 and -6 exclude each other");
     if (local && (settings->relay.connect.bind || settings->ipv4 || settings->ipv6))
         return usage_error(to->text, "-4, -6 and -s are for IP addresses");
+    if (tls_check(&settings->server.listen.tls, from, "relay", "") < 0 ||
+        tls_check(&settings->relay.connect.tls, to, "relay", "") < 0)
+        return -1;
     if (from->datagram && settings->server.model == WEIR_MODEL_ITERATIVE)
         return usage_error(from->text, "one client after the other is for streams: datagrams have no end");
     return 0;
@@ -133,6 +148,11 @@ static void stopping(void *arg)
         relay_sessions_stop(relay);
 }
 
+static void reload(void *arg)
+{
+    reload_certificate(((struct relay *)arg)->server);
+}
+
 /* What the counters of the server do not tell: one line, of those that are not zero. */
 static void log_counters(void *arg)
 {
@@ -165,7 +185,9 @@ static int serve(struct relay_settings *settings)
     weir_run_options run = serving_run_options(&settings->run, &options);
     run.counted = log_counters;
     run.stopping = stopping;
+    run.reload = options.listen.tls.cert ? reload : NULL;
     run.arg = &settings->relay;
+    settings->relay.server = server;
     if (result == 0)
         result = weir_run_servers(&server, 1, &run);
     int status = result < 0 ? failed() : STATUS_DONE;
@@ -197,11 +219,13 @@ static int run_relay(struct relay_settings *settings)
 static int run(const struct command *command, int argc, char *const *argv)
 {
     struct relay_settings settings = {.server.size = sizeof settings.server};
-    weir_option_set sets[] = {
-        {relay_options, &settings}, {run_options, &settings.run}, {weir_server_option_table, &settings.server}};
+    weir_option_set sets[] = {{relay_options, &settings},
+                              {run_options, &settings.run},
+                              {weir_server_option_table, &settings.server},
+                              {weir_server_tls_option_table, &settings.server}};
     struct command_line line;
     int status;
-    if (command_begin(command, &line, sets, 3, argc, argv, &status))
+    if (command_begin(command, &line, sets, 4, argc, argv, &status))
         status = read_words(&settings, &line.arguments) < 0 ? failed() : run_relay(&settings);
     command_line_free(&line);
     return status;
@@ -219,6 +243,10 @@ static const char *const examples[] = {
     "from TCP to a Unix socket",
     "weir relay unix:/tmp/web.socket example.org:80",
     "and the other way round",
+    "weir relay tls://:9443 :8000 --cert CERT.pem --key KEY.pem",
+    "TLS for a server that has none",
+    "weir relay :9000 tls://example.org:443 --ca CA.pem",
+    "and for a client that has none",
     "weir relay udp://:5300 udp://127.0.0.1:53 --session-timeout 10s",
     "datagrams: each client has a socket of its own to the name server",
     "weir relay -v :9000 :8000 --max-connections 100 --idle-timeout 1m",
@@ -235,7 +263,8 @@ const struct command relay_command = {
         "other. When one side ends, its end is passed on and the other direction goes on to its own end; when one is "
         "reset, or TO cannot be reached, the other is reset too, so that nobody takes it for an end. Names are looked "
         "up anew for every client.\n\n"
-        "FROM is an endpoint as of weir serve, TO as of weir connect: both of streams (tcp, unix) or both of datagrams "
+        "FROM is an endpoint as of weir serve, TO as of weir connect: both of streams (tcp, tls, unix) or both of "
+        "datagrams "
         "(udp, unix:PATH?type=datagram). Clients of datagrams are told apart by their addresses: each has a session, "
         "with a socket of its own to TO, until nothing has come either way for --session-timeout.\n\n"
         "It serves until SIGTERM or SIGINT: then clients may finish, and a session of datagrams ends once it has heard "

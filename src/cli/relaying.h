@@ -31,6 +31,7 @@ struct relay {
     int64_t most_per_address;     /* of those, of one machine beyond loopback; negative: as many as it likes */
     struct relay_counters *counters;
     struct shared_count *open;       /* sessions that have not ended */
+    weir_server *server;             /* of FROM */
     struct relay_sessions *sessions; /* relay_sessions_new's; NULL for streams */
     atomic_bool stopping;            /* nothing comes from clients any more */
     _Atomic int64_t next_line;       /* when the next complaint may be written */

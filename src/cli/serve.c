@@ -3,12 +3,14 @@
 #include <string.h>
 
 #include "page.h"
+#include "securing.h"
 #include "serving.h"
 #include "suggest.h"
 
 static const struct option_section serve_sections[] = {
     {"Running", run_options},
     {"Limits and how it serves", weir_server_option_table},
+    {"TLS", weir_server_tls_option_table},
     {0},
 };
 
@@ -39,10 +41,11 @@ static int serve_nothing(const struct command *command, int argc, char *const *a
 {
     struct run_settings run = {0};
     weir_server_options server = {.size = sizeof server};
-    weir_option_set sets[] = {{run_options, &run}, {weir_server_option_table, &server}};
+    weir_option_set sets[] = {
+        {run_options, &run}, {weir_server_option_table, &server}, {weir_server_tls_option_table, &server}};
     struct command_line line;
     int status;
-    int parsed = command_line_parse(&line, sets, 2, argc, argv);
+    int parsed = command_line_parse(&line, sets, 3, argc, argv);
     if (line.arguments.count > 0) {
         const char *word = line.arguments.items[0];
         unknown("service", word, suggest_service(word));
@@ -74,7 +77,8 @@ static int serve_until_signal(struct serving *serving, const weir_arguments *arg
     serving_log(run);
     if (serving_set_command(serving, arguments->items + count) < 0 || serving_open(serving, server) < 0)
         return failed();
-    if (serving_add(serving, arguments->items + 1, count - 1) < 0)
+    if (serving_add(serving, arguments->items + 1, count - 1) < 0 ||
+        tls_check_server(&server->listen.tls, serving->server, "serve") < 0)
         return failed();
     if (serving_run(&alone, run, server) < 0)
         return failed();
@@ -118,9 +122,12 @@ static int run(const struct command *command, int argc, char *const *argv)
 
     struct run_settings run = {0};
     weir_server_options server = {.size = sizeof server};
-    weir_option_set sets[] = {serving_set(&serving), {run_options, &run}, {weir_server_option_table, &server}};
+    weir_option_set sets[] = {serving_set(&serving),
+                              {run_options, &run},
+                              {weir_server_option_table, &server},
+                              {weir_server_tls_option_table, &server}};
     struct command_line line;
-    int status = command_line_parse(&line, sets, 3, argc, argv) < 0
+    int status = command_line_parse(&line, sets, 4, argc, argv) < 0
                      ? failed()
                      : serve_parsed(command, &serving, &line, &run, &server);
     serving_close(&serving);
@@ -141,6 +148,8 @@ static const char *const serve_examples[] = {
     "what echo is and all its options",
     "weir serve echo 'tcp://*:8000' --max-per-address 10",
     "for everybody who reaches this machine, ten connections each",
+    "weir serve echo 'tls://*:8443' --cert CERT.pem --key KEY.pem",
+    "by TLS, for everybody",
     "weir serve echo --processes 2 --log json",
     "two supervised processes, logs as JSON lines",
     NULL,
@@ -154,9 +163,10 @@ const struct command serve_command = {
         "Serves on the endpoints that are named, or on the service's default ones, until SIGTERM or SIGINT: then "
         "it stops accepting, lets clients finish for the drain time and exits 0. A second signal ends it at once. "
         "SIGUSR1 prints counters.\n\n"
-        "Endpoints are SCHEME://HOST:PORT with the schemes tcp and udp, unix:/path, unix:@name, or in short "
+        "Endpoints are SCHEME://HOST:PORT with the schemes tcp, tls and udp, unix:/path, unix:@name, or in short "
         "HOST:PORT, :PORT and PORT. Without a host it is this machine alone, on IPv4 and IPv6; * is everybody. "
-        "Port 0 lets the system choose. A line an endpoint is printed when it is ready.\n\n"
+        "Port 0 lets the system choose. tls must have a certificate (--cert, --key), which is read anew at SIGHUP: "
+        "nobody is dropped for it. A line an endpoint is printed when it is ready.\n\n"
         "Without a service it lists the services.\n\n"
         "Environment: under a service manager NOTIFY_SOCKET is told when everything listens and when it ends, and "
         "sockets that it hands over (LISTEN_FDS) are used for the endpoints of the same address.",

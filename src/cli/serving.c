@@ -128,21 +128,30 @@ static void tell_ready(void *arg)
         group->ready(group->arg);
 }
 
+/* One that cannot be read is said, and the old one stays. Is nothing where there is no TLS. */
+void reload_certificate(weir_server *server)
+{
+    if (weir_server_reload(server) < 0)
+        weir_log(WEIR_LOG_ERROR, "%s: the certificate stays as it was", weir_error()->sentence);
+}
+
 static void reload(void *arg)
 {
     const struct serving_group *group = arg;
     for (size_t i = 0; i < group->count; i++)
         if (group->servings[i].service->reload)
             group->servings[i].service->reload(group->servings[i].arg);
+    for (size_t i = 0; i < group->count; i++)
+        reload_certificate(group->servings[i].server);
 }
 
 /* Where none can, SIGHUP stays what it is to every other program. */
-static bool can_reload(const struct serving_group *group)
+static bool can_reload(const struct serving_group *group, const weir_server_options *options)
 {
     for (size_t i = 0; i < group->count; i++)
         if (group->servings[i].service->reload)
             return true;
-    return false;
+    return options->listen.tls.cert;
 }
 
 int serving_run(const struct serving_group *group, const struct run_settings *settings,
@@ -155,7 +164,7 @@ int serving_run(const struct serving_group *group, const struct run_settings *se
     for (size_t i = 0; i < group->count; i++)
         servers[i] = group->servings[i].server;
     run.ready = tell_ready;
-    run.reload = can_reload(group) ? reload : NULL;
+    run.reload = can_reload(group, options) ? reload : NULL;
     run.arg = (void *)(uintptr_t)group;
     int result = weir_run_servers(servers, group->count, &run);
     free(servers);

@@ -52,6 +52,9 @@ void serving_log(const struct run_settings *settings);
 /* What the settings say of the run, for who has more to say to weir_run_servers. */
 weir_run_options serving_run_options(const struct run_settings *settings, const weir_server_options *options);
 
+/* Has a server read its certificate again. One that cannot be read is said, and the old one stays. */
+void reload_certificate(weir_server *server);
+
 /* Services that run together, and what is called when everything listens (may be NULL), with `arg`. */
 struct serving_group {
     struct serving *servings;

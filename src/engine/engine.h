@@ -177,6 +177,12 @@ void weir__loop_post(weir_loop *loop, struct weir__task *task);
 /* As weir_loop_run, until a fiber has set *done, whoever else is left. */
 int weir__loop_run_until(weir_loop *loop, const bool *done);
 
+/*
+ * Gives back the pages of the calling fiber's stack that nobody uses any more, after something that went deep and will
+ * not come again. Nothing outside of fibers.
+ */
+void weir__forget_stack(void);
+
 /* Called when the calling fiber next parks, once: how a datagram server hands its socket on. NULL takes it back. */
 void weir__on_park(void (*function)(void *arg), void *arg);
 

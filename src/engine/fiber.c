@@ -288,6 +288,13 @@ bool weir_cancelled(void)
 
 /* --- small calls --- */
 
+void weir__forget_stack(void)
+{
+    const struct weir_fiber *fiber = weir__fiber_running();
+    if (fiber)
+        weir__stack_forget(&fiber->stack, __builtin_frame_address(0));
+}
+
 weir_fiber *weir_self(void)
 {
     return weir__fiber_running();

@@ -31,6 +31,9 @@ bool weir__stack_take(struct weir__stack *stack, size_t size);
 /* Gives it back. Not while running on it. Any thread. */
 void weir__stack_return(struct weir__stack stack);
 
+/* Gives the pages back that lie deeper than `here`, which is on the stack of the caller. */
+void weir__stack_forget(const struct weir__stack *stack, const void *here);
+
 /* Whether an address lies in a stack's guard. Safe in a signal handler. */
 bool weir__stack_in_guard(const struct weir__stack *stack, const void *address);
 

@@ -1,5 +1,5 @@
 /* The life of a connection: made, adopted, paired, closed. */
-#include "net/conn.h"
+#include "net/tls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -135,6 +135,9 @@ no_first:
 int weir_yield_fd(weir_conn *conn)
 {
     char name[WEIR_ADDRESS_TEXT];
+    if (conn->secure)
+        return weir_fail(WEIR_ERROR_USAGE, EOPNOTSUPP, "yield", weir__conn_name(conn, name, sizeof name),
+                         "a descriptor without its TLS is of no use");
     if (conn->side[0].busy || conn->side[1].busy)
         return weir__fail_busy("yield", weir__conn_name(conn, name, sizeof name));
     if (weir__lines_left(conn))
@@ -186,20 +189,42 @@ static int fail_cut(weir_conn *conn, int queued, const char *step)
     return weir_fail(WEIR_ERROR_CLOSED, ECONNRESET, step, name, "%d bytes were not acknowledged", queued);
 }
 
+/* Ends our side. 0 or -1; where something that was written lies in TLS' outbox still, *owes. */
+static int end_side(weir_conn *conn, bool *owes)
+{
+    if (!conn->secure)
+        return weir__system()->shutdown(conn->watch.fd, SHUT_WR);
+    int result = weir__tls_end(conn);
+    *owes = result < 0 && errno == EAGAIN;
+    return *owes ? 0 : result;
+}
+
+/* The end of TLS, as far as the socket takes it at once. */
+static void end_secure(weir_conn *conn)
+{
+    if (!conn->aborted) {
+        weir__tls_end(conn);
+        weir__tls_discard(conn);
+    }
+    weir__tls_free(weir__tls_of(conn));
+    conn->rare->tls = NULL;
+    conn->secure = false;
+}
+
 /* Nothing tells when all is acknowledged, so look, rarer and rarer. */
 static int flush(weir_conn *conn, int64_t timeout, const char *step)
 {
     int64_t deadline = weir_deadline(timeout), pause = WEIR_MS(1);
     char name[WEIR_ADDRESS_TEXT];
     for (int queued = 0;; pause = pause < WEIR_MS(50) ? pause * 2 : pause) {
-        bool lost = weir__system()->shutdown(conn->watch.fd, SHUT_WR) < 0;
+        bool owes = false, lost = end_side(conn, &owes) < 0;
         bool known = weir__system()->ioctl(conn->watch.fd, TIOCOUTQ, &queued) == 0;
         bool cut = is_cut(conn, step);
         if (conn->aborted)
             return weir__conn_fail_aborted(conn, step);
         if (cut || (lost && known && queued))
             return fail_cut(conn, queued, step);
-        if (!known || queued == 0)
+        if (!known || (queued == 0 && !owes))
             return 0;
         int64_t now = weir_now();
         if (now >= deadline)
@@ -227,6 +252,8 @@ int weir_close(weir_conn *conn)
     }
     weir__lines_free(conn->lines);
     conn->lines = NULL;
+    if (conn->secure)
+        end_secure(conn);
     if (conn->rare && conn->rare->file.inode)
         weir__unix_unlink(&conn->rare->bound, &conn->rare->file);
     weir__watch_close(&conn->watch, true);

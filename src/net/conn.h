@@ -16,6 +16,7 @@
 #include "net/unix_path.h"
 
 struct weir__lines;
+struct weir__tls;
 struct weir__packed;
 
 /* Limits that a server sets on its connections; one object for all of them. WEIR_FOREVER: no limit. */
@@ -38,6 +39,7 @@ enum weir__conn_failure {
     WEIR__FAILURE_LIFETIME,
     WEIR__FAILURE_DEADLINE, /* the handler's own */
     WEIR__FAILURE_CANCELLED,
+    WEIR__FAILURE_TLS, /* no handshake came about */
     WEIR__FAILURE_OTHER,
 };
 
@@ -48,6 +50,7 @@ struct weir__conn_rare {
     weir_address bound; /* of a Unix socket with a file: removed on close if it still is that file */
     struct weir__unix_file file;
     struct weir__packed *packed; /* see batch.h; NULL: datagrams come one by one */
+    struct weir__tls *tls;       /* see tls.h; NULL: none, and the connection is not `secure` */
 };
 
 struct weir__side {
@@ -73,6 +76,7 @@ struct weir_conn {
     struct weir__conn_rare *rare;
     uint8_t scheme; /* weir_scheme */
     bool datagram;
+    bool secure;             /* it speaks TLS: rare->tls is there */
     bool packing_known;      /* it was found out whether the kernel packs datagrams (UDP_GRO); reader's */
     bool ended;              /* the end of the stream was received; reader's */
     _Atomic uint8_t failure; /* enum weir__conn_failure; of whichever direction failed last */
@@ -193,7 +197,7 @@ void weir__conn_moved(weir_conn *conn, int direction, bool restart);
  */
 static inline bool weir__conn_spliceable(const weir_conn *conn)
 {
-    return !conn->datagram;
+    return !conn->datagram && !conn->secure;
 }
 
 /* errno of a call that failed as the connection's error. Returns -1. */
@@ -203,6 +207,41 @@ int weir__conn_fail_aborted(weir_conn *conn, const char *step);
 
 /* The connection as errors name it, "" if nothing is known. Returns `text`. */
 const char *weir__conn_name(weir_conn *conn, char *text, size_t size);
+
+/* --- the bytes of a stream, in plain text or by TLS --- */
+
+/* tls.c; of secure connections. */
+bool weir__tls_pending(const weir_conn *conn);
+ssize_t weir__tls_receive(weir_conn *conn, void *buffer, size_t size, int flags);
+ssize_t weir__tls_send(weir_conn *conn, const void *data, size_t size, int flags);
+
+/* Whether reading is worth trying before waiting: something may have come, or been received and not been deciphered. */
+static inline bool weir__conn_maybe_readable(const weir_conn *conn)
+{
+    return weir__watch_maybe_ready(&conn->watch, WEIR__READABLE) || (conn->secure && weir__tls_pending(conn));
+}
+
+/* As recv(2) and send(2) with MSG_DONTWAIT. What lies in TLS' outbox after a send is to be flushed. */
+static inline ssize_t weir__conn_receive_now(weir_conn *conn, void *buffer, size_t size, int flags)
+{
+    if (conn->secure)
+        return weir__tls_receive(conn, buffer, size, flags);
+    return weir__system()->recv(conn->watch.fd, buffer, size, flags | MSG_DONTWAIT);
+}
+
+static inline ssize_t weir__conn_send_now(weir_conn *conn, const void *data, size_t size, int flags)
+{
+    if (conn->secure)
+        return weir__tls_send(conn, data, size, flags);
+    return weir__system()->send(conn->watch.fd, data, size, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* A read of a stream that got less than it asked for has emptied the socket; of TLS the socket itself has said so. */
+static inline void weir__conn_drained(weir_conn *conn)
+{
+    if (!conn->secure)
+        weir__watch_drained(&conn->watch);
+}
 
 /* One receive as recv(2), waiting, of what the socket has (not of what was read ahead); between enter and leave. `from` may be NULL. */
 ssize_t weir__conn_receive(weir_conn *conn, void *buffer, size_t size, int flags, weir_address *from);

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "net/address.h"
-#include "net/conn.h"
+#include "net/tls.h"
 
 typedef int address_call(int fd, struct sockaddr *address, socklen_t *length);
 
@@ -76,6 +76,8 @@ int weir__conn_fail(weir_conn *conn, int number, const char *step)
     if (breaks(number))
         atomic_store_explicit(&conn->broken, (uint8_t)number, memory_order_relaxed);
     conn->failure = number == ECONNRESET || number == EPIPE ? WEIR__FAILURE_RESET : WEIR__FAILURE_OTHER;
+    if (weir__tls_fail(conn, number, step))
+        return -1;
     return weir__fail_system(number, step, weir__conn_name(conn, name, sizeof name));
 }
 

@@ -4,7 +4,7 @@
 #include <weir/time.h>
 
 #include "base/error.h"
-#include "net/conn.h"
+#include "net/tls.h"
 
 /* The soonest of the times that end a wait, and what that would mean. */
 struct bound {
@@ -84,7 +84,10 @@ int weir__conn_enter_bound(weir_conn *conn, int direction, bool busy, const char
         return -1;
     }
     restart_timeout(conn, side);
-    return 0;
+    if (!conn->secure || weir__tls_ready(conn, direction, step) == 0)
+        return 0;
+    weir__conn_leave(conn, direction);
+    return -1;
 }
 
 int weir__conn_go_on(weir_conn *conn, int direction, const char *step)
@@ -294,7 +297,7 @@ void weir_cancel(weir_conn *conn)
 static void reset(weir_conn *conn)
 {
     struct sockaddr nobody = {.sa_family = AF_UNSPEC};
-    if (conn->scheme == WEIR_SCHEME_TCP)
+    if (conn->scheme == WEIR_SCHEME_TCP || conn->secure)
         weir__system()->connect(conn->watch.fd, &nobody, sizeof nobody);
     else
         weir__system()->shutdown(conn->watch.fd, SHUT_RDWR);
@@ -330,9 +333,22 @@ void weir_set_deadline(weir_conn *conn, weir_direction direction, int64_t deadli
         }
 }
 
+/* What the socket does not take of the close_notify goes with what is still to be written, and its end behind it. */
+static int shut(weir_conn *conn, int how)
+{
+    if (conn->secure && how != SHUT_WR)
+        weir__tls_of(conn)->deaf = true;
+    if (!conn->secure || how == SHUT_RD)
+        return weir__system()->shutdown(conn->watch.fd, how);
+    int result = weir__tls_end(conn);
+    if (result < 0 && errno == EAGAIN)
+        result = 0;
+    return how == SHUT_RDWR ? weir__system()->shutdown(conn->watch.fd, SHUT_RDWR) : result;
+}
+
 int weir_shutdown(weir_conn *conn, int how)
 {
-    if (weir__system()->shutdown(conn->watch.fd, how) < 0)
+    if (shut(conn, how) < 0)
         return weir__conn_fail(conn, errno, "shutdown");
     return 0;
 }

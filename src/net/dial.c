@@ -9,9 +9,9 @@
 #include "base/system.h"
 #include "base/text.h"
 #include "net/address.h"
-#include "net/conn.h"
 #include "net/happy_eyeballs.h"
 #include "net/options.h"
+#include "net/tls.h"
 
 #define DEFAULT_TIMEOUT WEIR_S(30)
 
@@ -174,12 +174,37 @@ static weir_conn *make_conn(int fd, const weir_endpoint *endpoint, const weir_ad
     return NULL;
 }
 
+static weir_conn *dial(struct weir__dialling *dialling)
+{
+    const weir_endpoint *endpoint = dialling->endpoint;
+    weir_address bound = {0};
+    struct weir__unix_file file = {0};
+    int fd = endpoint->scheme == WEIR_SCHEME_UNIX ? dial_local(dialling, &bound, &file) : dial_internet(dialling);
+    return fd < 0 ? NULL : make_conn(fd, endpoint, &bound, &file);
+}
+
+/* What is to be read of files is read before anybody is bothered. */
+static weir_conn *dial_secure(struct weir__dialling *dialling)
+{
+    const weir_tls_options *options = &dialling->options->tls;
+    struct weir__tls_context *context = weir__tls_client(options);
+    weir_conn *conn = context == NULL ? NULL : dial(dialling);
+    bool done = conn != NULL && weir__tls_attach(conn, context, false) == 0 &&
+                weir__tls_expect(conn, options, dialling->endpoint) == 0 &&
+                weir__tls_handshake(conn, dialling->deadline) == 0;
+    weir__tls_drop(context);
+    if (done)
+        return conn;
+    int number = errno;
+    weir_close(conn);
+    errno = number;
+    return NULL;
+}
+
 weir_conn *weir_connect(const char *text, const weir_connect_options *options)
 {
     weir_connect_options known;
     weir_endpoint endpoint;
-    weir_address bound = {0};
-    struct weir__unix_file file = {0};
     if (weir__known_options(&known, sizeof known, options, "connect") < 0 ||
         weir_parse_endpoint(text, known.scheme, &endpoint) < 0)
         return NULL;
@@ -190,6 +215,5 @@ weir_conn *weir_connect(const char *text, const weir_connect_options *options)
     }
     struct weir__dialling dialling = {.endpoint = &endpoint, .options = &known};
     dialling.deadline = weir_deadline(known.timeout != 0 ? known.timeout : DEFAULT_TIMEOUT);
-    int fd = endpoint.scheme == WEIR_SCHEME_UNIX ? dial_local(&dialling, &bound, &file) : dial_internet(&dialling);
-    return fd < 0 ? NULL : make_conn(fd, &endpoint, &bound, &file);
+    return endpoint.scheme == WEIR_SCHEME_TLS ? dial_secure(&dialling) : dial(&dialling);
 }

@@ -17,6 +17,7 @@ static const struct scheme schemes[] = {
     [WEIR_SCHEME_TCP] = {.name = "tcp"},
     [WEIR_SCHEME_UDP] = {.name = "udp", .datagram = true},
     [WEIR_SCHEME_UNIX] = {.name = "unix", .local = true},
+    [WEIR_SCHEME_TLS] = {.name = "tls"},
 };
 
 enum { SCHEMES = sizeof schemes / sizeof *schemes };

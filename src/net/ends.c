@@ -106,7 +106,8 @@ int weir__end_fail(const struct weir__end *end, int number)
 
 bool weir__end_maybe_ready(struct weir__end *end)
 {
-    bool maybe = weir__watch_maybe_ready(watch_of(end), end->direction);
+    bool maybe = weir__watch_maybe_ready(watch_of(end), end->direction) ||
+                 (end->conn && end->conn->secure && end->direction == WEIR__READABLE && weir__tls_pending(end->conn));
     end->blocked |= !maybe;
     return maybe;
 }

@@ -3,7 +3,7 @@
 #define WEIR_NET_ENDS_H
 
 #include "engine/watches.h"
-#include "net/conn.h"
+#include "net/tls.h"
 #include "os/file.h"
 
 struct weir__end {
@@ -32,6 +32,12 @@ static inline bool weir__end_is_pipe(const struct weir__end *end)
 static inline bool weir__end_is_datagram(const struct weir__end *end)
 {
     return end->conn && end->conn->datagram;
+}
+
+/* Whether something that was written to it lies in TLS' outbox. */
+static inline bool weir__end_owes(const struct weir__end *end)
+{
+    return end->conn && end->conn->secure && weir__tls_of(end->conn)->owes;
 }
 
 static inline bool weir__end_is_pooled(const struct weir__end *end)

@@ -142,11 +142,11 @@ static ssize_t receive_now(weir_conn *conn)
     size_t room = lines->size - lines->end;
     ssize_t length;
     do
-        length = weir__system()->recv(conn->watch.fd, lines->data + lines->end, room, MSG_DONTWAIT);
+        length = weir__conn_receive_now(conn, lines->data + lines->end, room, 0);
     while (length < 0 && errno == EINTR);
     if (length < 0)
         return -1;
-    int number = length == 0 ? weir__conn_false_end(conn) : 0;
+    int number = length == 0 && !conn->secure ? weir__conn_false_end(conn) : 0;
     if (number != 0) {
         errno = number;
         return -1;
@@ -157,7 +157,7 @@ static ssize_t receive_now(weir_conn *conn)
     if (length == 0)
         conn->ended = !conn->datagram;
     else if ((size_t)length < room && !conn->datagram)
-        weir__watch_drained(&conn->watch);
+        weir__conn_drained(conn);
     return length;
 }
 
@@ -168,7 +168,7 @@ static bool needs_room(const struct weir__lines *lines)
 
 ssize_t weir__lines_read_more(weir_conn *conn, size_t most, int64_t until)
 {
-    bool try_first = weir__watch_maybe_ready(&conn->watch, WEIR__READABLE);
+    bool try_first = weir__conn_maybe_readable(conn);
     time_message(conn);
     for (;;) {
         int waited = try_first ? 0 : weir__conn_wait_until(conn, WEIR__READABLE, until, "read");

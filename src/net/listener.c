@@ -7,9 +7,9 @@
 #include "base/error.h"
 #include "engine/backend.h"
 #include "engine/several.h"
-#include "net/conn.h"
 #include "net/listen.h"
 #include "net/options.h"
+#include "net/tls.h"
 
 /* How often in a row a client may have gone before it was accepted: a whole queue of them. */
 enum { PASSED_OVER_MOST = 4096 };
@@ -25,7 +25,8 @@ struct weir_listener {
     atomic_bool cancelled;         /* the weir_accept in progress */
     _Atomic int64_t timeout;
     weir_scheme scheme;
-    weir_socket_options options; /* of the connections */
+    weir_socket_options options;   /* of the connections */
+    struct weir__tls_context *tls; /* NULL: they have none */
     size_t count;
     size_t next; /* the socket to try first, so that none starves; who accepts */
     struct listening sockets[];
@@ -88,7 +89,15 @@ weir_listener *weir_listen(const char *text, const weir_listen_options *options)
         weir_fail(WEIR_ERROR_USAGE, EINVAL, "listen", endpoint.text, "datagrams are not accepted but received");
         return NULL;
     }
-    return listen_on(&endpoint, &known);
+    struct weir__tls_context *tls = NULL;
+    if (endpoint.scheme == WEIR_SCHEME_TLS && (tls = weir__tls_server(&known.tls)) == NULL)
+        return NULL;
+    weir_listener *listener = listen_on(&endpoint, &known);
+    if (listener == NULL)
+        weir__tls_drop(tls);
+    else
+        listener->tls = tls;
+    return listener;
 }
 
 /* --- accepting --- */
@@ -149,6 +158,18 @@ static int accept_client(weir_listener *listener)
     }
 }
 
+/* Takes the descriptor. Its handshake is made by its first call: whoever accepts waits for nobody. */
+static weir_conn *make_client(const weir_listener *listener, int client)
+{
+    weir_conn *conn = weir__conn_new(client, listener->scheme, false);
+    if (conn == NULL)
+        weir__system()->close(client);
+    if (conn == NULL || listener->tls == NULL || weir__tls_attach(conn, listener->tls, true) == 0)
+        return conn;
+    weir_close(conn);
+    return NULL;
+}
+
 weir_conn *weir_accept(weir_listener *listener)
 {
     if (atomic_exchange(&listener->busy, true)) {
@@ -162,10 +183,7 @@ weir_conn *weir_accept(weir_listener *listener)
         return NULL;
     if (listener->scheme == WEIR_SCHEME_UNIX) /* which does not take over its listener's, as TCP does */
         weir__socket_setup(client, false, &listener->options);
-    weir_conn *conn = weir__conn_new(client, listener->scheme, false);
-    if (conn == NULL)
-        weir__system()->close(client);
-    return conn;
+    return make_client(listener, client);
 }
 
 void weir_listener_cancel(weir_listener *listener)
@@ -204,5 +222,6 @@ void weir_listener_close(weir_listener *listener)
         weir__system()->shutdown(one->fd, SHUT_RDWR);
     }
     weir__several_close(listener->several);
+    weir__tls_drop(listener->tls);
     free(listener);
 }

@@ -83,7 +83,7 @@ static void moved_on(const struct weir__pump *pump, struct weir__end *end, size_
 
 static enum weir__pumped source_ended(struct weir__pump *pump)
 {
-    int number = pump->from.conn ? weir__conn_false_end(pump->from.conn) : 0;
+    int number = pump->from.conn && !pump->from.conn->secure ? weir__conn_false_end(pump->from.conn) : 0;
     if (number != 0) {
         weir__conn_fail(pump->from.conn, number, pump->from.step);
         return WEIR__PUMP_FAILED;
@@ -113,7 +113,7 @@ static ssize_t read_end(struct weir__end *end, char *buffer, size_t size)
     if (!end->conn)
         return end->file->pooled ? weir__file_read_pooled(end->file, buffer, size)
                                  : weir__file_try_read(end->file, buffer, size);
-    return weir__system()->recv(end->conn->watch.fd, buffer, size, MSG_DONTWAIT);
+    return weir__conn_receive_now(end->conn, buffer, size, 0);
 }
 
 /* Bytes that had been read ahead count as received already. 1 if there were some. */
@@ -136,7 +136,7 @@ static enum weir__pumped filled(struct weir__pump *pump, size_t length, size_t s
     }
     moved_on(pump, from, length);
     if (from->conn && !from->conn->datagram && length < size)
-        weir__watch_drained(&from->conn->watch);
+        weir__conn_drained(from->conn);
     pump->flooded = length == size && size >= WEIR__LENT_LARGE;
     pump->held = length > 0 || weir__end_is_datagram(&pump->to);
     pump->end = length;
@@ -166,8 +166,8 @@ static int write_end(struct weir__end *end, const char *data, size_t size, size_
 {
     if (weir__end_is_pooled(end))
         return weir__file_write_pooled(end->file, data, size, bytes);
-    ssize_t written = end->file ? weir__file_try_write(end->file, data, size)
-                                : weir__system()->send(end->conn->watch.fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t written =
+        end->file ? weir__file_try_write(end->file, data, size) : weir__conn_send_now(end->conn, data, size, 0);
     *bytes = written > 0 ? (size_t)written : 0;
     return written < 0 ? -1 : 0;
 }
@@ -358,6 +358,10 @@ enum weir__pumped weir__pump_step(struct weir__pump *pump)
 {
     if (go_on(pump) < 0)
         return WEIR__PUMP_FAILED;
+    if (weir__end_owes(&pump->to)) {
+        int flushed = weir__tls_flush(pump->to.conn);
+        return flushed < 0 ? call_failed(&pump->to) : WEIR__PUMP_MOVED;
+    }
     if (pump->held || pump->piped) {
         if (!weir__end_maybe_ready(&pump->to))
             return WEIR__PUMP_BLOCKED;

@@ -17,13 +17,13 @@ static void received(weir_conn *conn, size_t length, size_t size, int flags)
     if (length == 0 && size != 0)
         conn->ended = true;
     else if (length < size)
-        weir__watch_drained(&conn->watch);
+        weir__conn_drained(conn);
 }
 
 /* What was received; or -1 and errno where it only looks like the stream's end. */
 static ssize_t unless_broken(const weir_conn *conn, ssize_t length)
 {
-    int number = length == 0 ? weir__conn_false_end(conn) : 0;
+    int number = length == 0 && !conn->secure ? weir__conn_false_end(conn) : 0;
     if (number == 0)
         return length;
     errno = number;
@@ -32,13 +32,15 @@ static ssize_t unless_broken(const weir_conn *conn, ssize_t length)
 
 static ssize_t receive_once(weir_conn *conn, void *buffer, size_t size, int flags, weir_address *from)
 {
-    const struct weir__system *system = weir__system();
-    if (!from)
-        return unless_broken(conn, system->recv(conn->watch.fd, buffer, size, flags | MSG_DONTWAIT));
+    if (!from || conn->secure) {
+        if (from)
+            from->length = 0;
+        return unless_broken(conn, weir__conn_receive_now(conn, buffer, size, flags));
+    }
     struct iovec vector = {buffer, size};
     struct msghdr message = {
         .msg_name = &from->any, .msg_namelen = sizeof(struct sockaddr_un), .msg_iov = &vector, .msg_iovlen = 1};
-    ssize_t length = system->recvmsg(conn->watch.fd, &message, flags | MSG_DONTWAIT);
+    ssize_t length = weir__system()->recvmsg(conn->watch.fd, &message, flags | MSG_DONTWAIT);
     from->length = length < 0 ? 0 : weir__told_length(message.msg_namelen);
     return unless_broken(conn, length);
 }
@@ -61,7 +63,7 @@ static bool try_again(weir_conn *conn, int number, int flags, const char *step)
 
 ssize_t weir__conn_receive(weir_conn *conn, void *buffer, size_t size, int flags, weir_address *from)
 {
-    bool wait_first = !weir__watch_maybe_ready(&conn->watch, WEIR__READABLE);
+    bool wait_first = !weir__conn_maybe_readable(conn);
     if (wait_first && !try_again(conn, EAGAIN, flags, "recv"))
         return -1;
     for (;;) {
@@ -149,6 +151,28 @@ static ssize_t receive_vector(weir_conn *conn, const struct iovec *vector, int c
     }
 }
 
+/* By TLS each buffer is a receive of its own, the first of which may wait. */
+static ssize_t receive_vector_secure(weir_conn *conn, const struct iovec *vector, int count)
+{
+    ssize_t done = 0;
+    for (int i = 0; i < count; i++) {
+        if (vector[i].iov_len == 0)
+            continue;
+        if (done > 0 && !weir__tls_pending(conn))
+            break;
+        ssize_t length = done > 0 ? weir__conn_receive_now(conn, vector[i].iov_base, vector[i].iov_len, 0)
+                                  : weir__conn_receive(conn, vector[i].iov_base, vector[i].iov_len, 0, NULL);
+        if (length <= 0)
+            return done > 0 ? done : length;
+        if (done > 0)
+            weir__conn_count(conn, WEIR__READABLE, (size_t)length);
+        done += length;
+        if ((size_t)length < vector[i].iov_len)
+            break;
+    }
+    return done;
+}
+
 /* What was read ahead, into the first buffers. */
 static ssize_t take_vector(weir_conn *conn, const struct iovec *vector, int count)
 {
@@ -163,8 +187,10 @@ ssize_t weir_recv_vector(weir_conn *conn, const struct iovec *vector, int count)
     if (weir__conn_enter(conn, WEIR__READABLE, "recv") < 0)
         return -1;
     weir_release(conn);
-    ssize_t length =
-        conn->lines && weir__lines_left(conn) ? take_vector(conn, vector, count) : receive_vector(conn, vector, count);
+    bool ahead = conn->lines && weir__lines_left(conn);
+    ssize_t length = ahead          ? take_vector(conn, vector, count)
+                     : conn->secure ? receive_vector_secure(conn, vector, count)
+                                    : receive_vector(conn, vector, count);
     weir__conn_leave(conn, WEIR__READABLE);
     return length;
 }
@@ -185,7 +211,7 @@ static ssize_t fill(weir_conn *conn, char *buffer, size_t size)
 static ssize_t receive_lent(weir_conn *conn, char **data)
 {
     bool ahead = conn->lines && weir__lines_left(conn);
-    if (!ahead && !weir__watch_maybe_ready(&conn->watch, WEIR__READABLE) && !try_again(conn, EAGAIN, 0, "recv"))
+    if (!ahead && !weir__conn_maybe_readable(conn) && !try_again(conn, EAGAIN, 0, "recv"))
         return -1;
     for (;;) {
         size_t size;

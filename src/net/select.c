@@ -32,11 +32,23 @@ static void leave(weir_case *cases, size_t count)
             weir__conn_leave(cases[i].conn, direction_of(&cases[i]));
 }
 
+/* Whether TLS has something for a reader: bytes, its end, an error. What has come so far may be less than a record. */
+static bool has_plaintext(weir_conn *conn)
+{
+    char byte;
+    return weir__tls_receive(conn, &byte, 1, MSG_PEEK) >= 0 || errno != EAGAIN;
+}
+
 /* What was read ahead is readable, though the descriptor is not. */
+static bool ahead(weir_conn *conn)
+{
+    return (conn->lines && weir__lines_left(conn)) || (conn->secure && has_plaintext(conn));
+}
+
 static int read_ahead(const weir_case *cases, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (cases[i].kind == WEIR_CASE_READABLE && cases[i].conn->lines && weir__lines_left(cases[i].conn))
+        if (cases[i].kind == WEIR_CASE_READABLE && ahead(cases[i].conn))
             return (int)i;
     return -1;
 }
@@ -55,13 +67,13 @@ static int fail(int number)
     }
 }
 
-static int select_entered(weir_case *cases, size_t count, int64_t deadline)
+static int select_once(weir_case *cases, size_t count, int64_t deadline)
 {
     struct weir__select_case inner[WEIR__SELECT_MOST];
-    int ahead = read_ahead(cases, count);
-    if (ahead >= 0) {
-        cases[ahead].error = 0;
-        return ahead;
+    int first = read_ahead(cases, count);
+    if (first >= 0) {
+        cases[first].error = 0;
+        return first;
     }
     for (size_t i = 0; i < count; i++)
         inner[i] = (struct weir__select_case){cases[i].kind,  cases[i].channel,
@@ -72,6 +84,17 @@ static int select_entered(weir_case *cases, size_t count, int64_t deadline)
         return fail(errno);
     cases[chosen].error = inner[chosen].error;
     return chosen;
+}
+
+/* A descriptor that is readable may have brought TLS nothing for its reader. */
+static int select_entered(weir_case *cases, size_t count, int64_t deadline)
+{
+    for (;;) {
+        int chosen = select_once(cases, count, deadline);
+        if (chosen < 0 || cases[chosen].kind != WEIR_CASE_READABLE || cases[chosen].error ||
+            !cases[chosen].conn->secure || has_plaintext(cases[chosen].conn))
+            return chosen;
+    }
 }
 
 int weir_select(weir_case *cases, size_t count, int64_t deadline)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "net/conn.h"
+#include "net/tls.h"
 
 /*
  * POLLOUT tells of a Unix socket's own buffer, not of the queue of somebody that it is not connected to. There Linux, at
@@ -32,12 +32,24 @@ static bool try_again(weir_conn *conn, int number, int flags, bool named)
     return false;
 }
 
+/* Waits until what was written is with the socket. 0, or -1 with the error. */
+static int empty_outbox(weir_conn *conn)
+{
+    while (weir__tls_flush(conn) < 0)
+        if (!try_again(conn, errno, 0, false))
+            return -1;
+    return 0;
+}
+
+/* What OpenSSL has taken counts as sent, whatever becomes of it: the next call tells, or the end of weir_send_all. */
 ssize_t weir__conn_send(weir_conn *conn, const void *data, size_t size, int flags)
 {
     for (;;) {
-        ssize_t length = weir__system()->send(conn->watch.fd, data, size, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t length = weir__conn_send_now(conn, data, size, flags);
         if (length >= 0) {
             weir__conn_count(conn, WEIR__WRITABLE, (size_t)length);
+            if (conn->secure && !(flags & MSG_DONTWAIT))
+                empty_outbox(conn);
             return length;
         }
         if (!try_again(conn, errno, flags, false))
@@ -45,8 +57,30 @@ ssize_t weir__conn_send(weir_conn *conn, const void *data, size_t size, int flag
     }
 }
 
+/* Many small pieces are one record: gathered in a lent buffer. */
+static ssize_t send_gathered(weir_conn *conn, const struct iovec *vector, size_t count, int flags)
+{
+    size_t size, length = 0;
+    char *buffer = weir__lend(&size);
+    if (!buffer)
+        return weir__fail_memory("send");
+    for (size_t i = 0; i < count && length < size; i++) {
+        size_t piece = vector[i].iov_len < size - length ? vector[i].iov_len : size - length;
+        if (piece)
+            memcpy(buffer + length, vector[i].iov_base, piece);
+        length += piece;
+    }
+    ssize_t sent = weir__conn_send(conn, buffer, length, flags);
+    int number = errno;
+    weir__lend_return(buffer);
+    errno = number;
+    return sent;
+}
+
 ssize_t weir__conn_send_message(weir_conn *conn, const struct msghdr *message, int flags)
 {
+    if (conn->secure)
+        return send_gathered(conn, message->msg_iov, message->msg_iovlen, flags);
     for (;;) {
         ssize_t length = weir__system()->sendmsg(conn->watch.fd, message, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
         if (length >= 0) {
@@ -85,6 +119,8 @@ int weir_send_all(weir_conn *conn, const void *data, size_t size)
         else
             done += (size_t)length;
     } while (result == 0 && done < size);
+    if (result == 0 && conn->secure && empty_outbox(conn) < 0)
+        result = weir__error_transferred(done);
     weir__conn_leave(conn, WEIR__WRITABLE);
     return result;
 }
@@ -143,6 +179,8 @@ int weir_send_vector_all(weir_conn *conn, const struct iovec *vector, int count)
         else
             done += (size_t)length;
     }
+    if (result == 0 && conn->secure && empty_outbox(conn) < 0)
+        result = weir__error_transferred(done);
     weir__conn_leave(conn, WEIR__WRITABLE);
     return result;
 }

@@ -58,7 +58,7 @@ static ssize_t copy_chunk(weir_conn *conn, int file, off_t offset, size_t count)
 
 static int64_t send_all(weir_conn *conn, int file, int64_t *offset, uint64_t count)
 {
-    bool copying = false;
+    bool copying = conn->secure;
     uint64_t done = 0;
     while (done < count) {
         size_t chunk = count - done < CHUNK ? (size_t)(count - done) : CHUNK;

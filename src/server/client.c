@@ -119,6 +119,9 @@ static void count_failure(struct weir__counters *counters, enum weir__conn_failu
     case WEIR__FAILURE_LIFETIME:
         weir__count(counters, errors_lifetime, 1);
         break;
+    case WEIR__FAILURE_TLS:
+        weir__count(counters, errors_tls, 1);
+        break;
     case WEIR__FAILURE_OTHER:
         weir__count(counters, errors_other, 1);
         break;
@@ -141,12 +144,23 @@ static weir_conn *take_back(struct weir__client *client)
     return conn;
 }
 
+/* In the client's own fiber: who is slow at it, or never begins, holds up nobody. */
+static bool shakes_hands(const struct weir__client *client)
+{
+    if (!client->conn->secure || weir_handshake(client->conn) == 0)
+        return true;
+    if (client->conn->failure == WEIR__FAILURE_TLS)
+        weir__log_handshake(client->worker->server);
+    return false;
+}
+
 void weir__client_serve(struct weir__client *client)
 {
     weir_server *server = client->worker->server;
     struct weir__counters *counters = client->worker->counters;
     uint64_t address_key = client->address_key;
-    client->place->stream(client->conn, client->place->arg);
+    if (shakes_hands(client))
+        client->place->stream(client->conn, client->place->arg);
     weir_close(take_back(client));
     weir__count(counters, active, -1);
     weir__addresses_give(&server->addresses, address_key);
@@ -185,18 +199,34 @@ static int run(struct weir__client *client)
     return client->self ? 0 : -1;
 }
 
-static struct weir__client *client_new(struct weir__worker *worker, struct weir__place *place, int fd)
+/* Takes the descriptor, and closes it if there is no memory. */
+static weir_conn *new_conn(const struct weir__worker *worker, const struct weir__place *place, int fd)
 {
-    struct weir__client *client = calloc(1, sizeof *client);
-    if (!client)
-        return NULL;
-    client->conn = weir__conn_new(fd, place->scheme, false);
-    if (!client->conn) {
-        free(client);
+    weir_conn *conn = weir__conn_new(fd, place->scheme, false);
+    if (!conn) {
+        weir__system()->close(fd);
         return NULL;
     }
     if (place->scheme == WEIR_SCHEME_UNIX) /* which does not take over its listener's, as TCP does */
         weir__socket_setup(fd, false, &worker->server->options.listen.socket);
+    if (place->scheme != WEIR_SCHEME_TLS || weir__tls_attach(conn, worker->server->tls, true) == 0)
+        return conn;
+    weir_close(conn);
+    return NULL;
+}
+
+static struct weir__client *client_new(struct weir__worker *worker, struct weir__place *place, int fd)
+{
+    struct weir__client *client = calloc(1, sizeof *client);
+    if (!client) {
+        weir__system()->close(fd);
+        return NULL;
+    }
+    client->conn = new_conn(worker, place, fd);
+    if (!client->conn) {
+        free(client);
+        return NULL;
+    }
     client->worker = worker;
     client->place = place;
     weir__conn_set_limits(client->conn, &worker->limits, worker->server->options.lifetime);
@@ -218,10 +248,8 @@ static void client_drop(struct weir__client *client)
 int weir__client_begin(struct weir__worker *worker, struct weir__place *place, int fd, uint64_t address_key)
 {
     struct weir__client *client = client_new(worker, place, fd);
-    if (!client) {
-        weir__system()->close(fd);
+    if (!client)
         return -1;
-    }
     client->address_key = address_key;
     enlist(client);
     weir__count(worker->counters, accepted, 1);

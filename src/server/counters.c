@@ -21,6 +21,7 @@ static const char *const names[] = {
     "errors_message_timeout",
     "errors_lifetime",
     "errors_other",
+    "errors_tls",
     "cancelled",
     "datagrams_in",
     "datagrams_out",

@@ -105,6 +105,14 @@ void weir__log_rule(weir_server *server, const weir_address *address)
                  weir_address_text(address, text, sizeof text), (long long)times);
 }
 
+/* Each second at most: who has set something up wrong looks for his own. */
+void weir__log_handshake(weir_server *server)
+{
+    int64_t times;
+    if (weir__seldom(&server->handshake_line, weir__now(), WEIR_S(1), &times))
+        weir_log(WEIR_LOG_WARNING, "%s: %s (%lld such)", server->name, weir_error()->sentence, (long long)times);
+}
+
 bool weir__refused_by_rule(struct weir__worker *worker, const struct weir__place *place, const weir_address *address)
 {
     weir_server *server = worker->server;

@@ -136,6 +136,14 @@ static int check_kind(const weir_endpoint *endpoint, const struct weir__place *l
                      endpoint->datagram ? "the handler is one for streams" : "the handler is one for datagrams");
 }
 
+static int check_tls(const weir_server *server, const weir_endpoint *endpoint)
+{
+    if (endpoint->scheme != WEIR_SCHEME_TLS || server->tls)
+        return 0;
+    return weir_fail(WEIR_ERROR_USAGE, EINVAL, NULL, endpoint->text,
+                     "a TLS server must have a certificate and its key (--cert, --key)");
+}
+
 /*
  * The kernel takes apart the rings of a process that was killed after its end, and its sockets with them: for some
  * milliseconds they are still there. Whoever is started in its place waits for that; what is held for longer is held.
@@ -156,12 +164,14 @@ int weir__places_add(weir_server *server, const char *text, const struct weir__p
     const char *scheme = server->scheme ? server->scheme : like->datagram ? "udp" : "tcp";
     struct weir__listen_socket sockets[WEIR__LISTEN_MOST];
     weir_endpoint endpoint;
-    if (weir_parse_endpoint(text, scheme, &endpoint) < 0 || check_kind(&endpoint, like) < 0)
+    if (weir_parse_endpoint(text, scheme, &endpoint) < 0 || check_kind(&endpoint, like) < 0 ||
+        check_tls(server, &endpoint) < 0)
         return -1;
     int count = weir__inherited_take(&endpoint, sockets, WEIR__LISTEN_MOST);
     bool inherited = count > 0;
     for (int i = 0; i < count; i++)
-        weir__socket_setup(sockets[i].fd, endpoint.scheme == WEIR_SCHEME_TCP, &server->options.listen.socket);
+        weir__socket_setup(sockets[i].fd, !endpoint.datagram && endpoint.scheme != WEIR_SCHEME_UNIX,
+                           &server->options.listen.socket);
     if (!inherited)
         count = listen_at(server, &endpoint, sockets);
     if (count < 0)

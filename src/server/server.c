@@ -75,15 +75,23 @@ weir_server *weir_server_new(const weir_server_options *options)
 {
     weir_server_options resolved;
     struct weir__rules *rules = NULL;
+    struct weir__tls_context *tls = NULL;
     if (weir__server_defaults(&resolved, options) < 0 || weir__rules_parse(&resolved.rules, &rules) < 0)
         return NULL;
+    const weir_tls_options *given = &resolved.listen.tls;
+    if ((given->cert || given->key || given->ca) && !(tls = weir__tls_server(given))) {
+        weir__rules_free(rules);
+        return NULL;
+    }
     weir_server *server = calloc(1, sizeof *server);
     if (!server)
         goto no_server;
     server->system = weir__system();
     server->options = resolved;
-    server->options.rules = (weir_option_list){0}; /* the caller's */
+    server->options.rules = (weir_option_list){0};      /* the caller's */
+    server->options.listen.tls = (weir_tls_options){0}; /* the same; see `tls` */
     server->rules = rules;
+    server->tls = tls;
     if (copy_texts(server) < 0)
         goto no_texts;
     weir__addresses_init(&server->addresses);
@@ -97,6 +105,7 @@ no_texts:
     free(server->name);
     free(server);
 no_server:
+    weir__tls_drop(tls);
     weir__rules_free(rules);
     weir__fail_memory("server");
     return NULL;
@@ -114,6 +123,7 @@ void weir_server_free(weir_server *server)
     weir__budget_free(server->budget);
     weir__addresses_free(&server->addresses);
     weir__rules_free(server->rules);
+    weir__tls_drop(server->tls);
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->lock);
     free(server->name);
@@ -142,6 +152,11 @@ int weir_server_add_datagrams(weir_server *server, const char *endpoint, weir_da
 {
     struct weir__place like = {.datagram = handler, .arg = arg};
     return add(server, endpoint, &like);
+}
+
+int weir_server_reload(weir_server *server)
+{
+    return server->tls ? weir__tls_reload(server->tls) : 0;
 }
 
 size_t weir_server_count(const weir_server *server)

@@ -16,6 +16,7 @@
 #include "engine/engine.h"
 #include "net/conn.h"
 #include "net/listen.h"
+#include "net/tls.h"
 #include "server/addresses.h"
 #include "server/budget.h"
 #include "server/counters.h"
@@ -68,13 +69,14 @@ struct weir_server {
     void *mapping; /* where they lie if other processes share them; NULL: they are allocated */
     size_t mapping_size;
 
-    int64_t max_connections;     /* resolved at the start; negative: none */
-    _Atomic int64_t connections; /* slots that are taken; the limit is on these */
-    atomic_uint paused;          /* gates that wait for a connection to end */
-    struct weir__rules *rules;   /* NULL: everybody is let in */
+    int64_t max_connections;       /* resolved at the start; negative: none */
+    _Atomic int64_t connections;   /* slots that are taken; the limit is on these */
+    atomic_uint paused;            /* gates that wait for a connection to end */
+    struct weir__rules *rules;     /* NULL: everybody is let in */
+    struct weir__tls_context *tls; /* NULL: it has no certificate, and serves no tls:// endpoint */
     struct weir__addresses addresses;
     struct weir__budget *budget; /* NULL until there are datagrams */
-    struct weir__seldom limit_line, resources_line, address_line, rule_line;
+    struct weir__seldom limit_line, resources_line, address_line, rule_line, handshake_line;
 
     _Atomic int64_t deadline; /* of the stop; WEIR_FOREVER before it */
     atomic_bool stopping;
@@ -219,6 +221,9 @@ void weir__log_resources(weir_server *server, const char *consequence, int error
 bool weir__pause_for_want(weir_server *server);
 void weir__log_address(weir_server *server, const weir_address *address);
 void weir__log_rule(weir_server *server, const weir_address *address);
+
+/* That no handshake came about: the caller's error. */
+void weir__log_handshake(weir_server *server);
 
 /* Whether the rules refuse somebody who comes to a place; counted and logged then. */
 bool weir__refused_by_rule(struct weir__worker *worker, const struct weir__place *place, const weir_address *address);

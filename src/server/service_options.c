@@ -6,6 +6,16 @@ static const char *const backends[] = {"auto", "uring", "epoll", NULL};
 
 #define AT(member) offsetof(weir_server_options, member)
 
+const weir_option weir_server_tls_option_table[] = {
+    {WEIR_OPTION_TEXT, "cert", 0, "FILE", AT(listen.tls.cert),
+     "tls: the certificate to show (PEM), and behind it those it hangs on; read again at SIGHUP"},
+    {WEIR_OPTION_TEXT, "key", 0, "FILE", AT(listen.tls.key),
+     "tls: its private key (PEM, without a password); by default in the same file"},
+    {WEIR_OPTION_TEXT, "client-ca", 0, "FILE", AT(listen.tls.ca),
+     "tls: lets in only clients with a certificate that hangs on one of those in FILE"},
+    {0},
+};
+
 const weir_option weir_server_option_table[] = {
     {WEIR_OPTION_CHOICE, "model", 0, "MODEL", AT(model),
      "how clients are served at once: each in a fiber, each in a thread, or one after the other", "fiber", models},

@@ -148,7 +148,7 @@ static const weir_option options[] = {
     {0},
 };
 
-static const char *const transports[] = {"tcp", "unix", NULL};
+static const char *const transports[] = {"tcp", "tls", "unix", NULL};
 static const char *const endpoints[] = {"tcp://:8001", NULL};
 static const char *const examples[] = {
     "weir serve greet",

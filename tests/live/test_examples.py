@@ -94,11 +94,22 @@ class Running:
                 pipe.close()
 
 
+def make_certificate(folder):
+    """CERT.pem and KEY.pem, for this machine and example.org, and CA.pem, which it hangs on: itself."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
+                    "2", "-keyout", "KEY.pem", "-out", "CERT.pem", "-subj", "/CN=localhost", "-addext",
+                    "subjectAltName=DNS:localhost,DNS:example.org,IP:127.0.0.1,IP:::1"], cwd=folder, check=True,
+                   capture_output=True, timeout=seconds(30))
+    shutil.copy(folder / "CERT.pem", folder / "CA.pem")
+
+
 class Play:
     """What an example needs around it: files, servers and clients, on the stage."""
 
-    def __init__(self, stage, folder):
+    def __init__(self, stage, folder, text):
         self.stage, self.folder, self.runs = stage, folder, []
+        if ".pem" in text:
+            make_certificate(folder)
         (folder / "bin").mkdir()
         os.symlink(os.path.abspath(WEIR), folder / "bin" / "weir")
         (folder / "FILE").write_bytes(FILE)
@@ -121,11 +132,13 @@ class Play:
         return run
 
     def echo(self, *endpoints):
-        return self.serve("weir serve echo " + " ".join(f"'{endpoint}'" for endpoint in endpoints), len(endpoints))
+        tls = " --cert CERT.pem --key KEY.pem" if any(endpoint.startswith("tls:") for endpoint in endpoints) else ""
+        listed = " ".join(f"'{endpoint}'" for endpoint in endpoints)
+        return self.serve(f"weir serve echo {listed}{tls}", len(endpoints))
 
     def ask(self, endpoint, data):
         """What a server answers to data and their end."""
-        return self.finish(f"weir connect '{endpoint}'", data)
+        return self.finish(f"weir connect '{endpoint}'{' --ca CA.pem' if endpoint.startswith('tls:') else ''}", data)
 
     def kept(self, name):
         return (self.folder / name).read_bytes()
@@ -138,7 +151,7 @@ class Play:
 @pytest.fixture
 def play(text, tmp_path):
     stage = Stage(set(re.findall(r"[\w.-]*\bexample\.(?:org|com|net)\b", text)), set(networks_of(text)), tmp_path)
-    play = Play(stage, tmp_path)
+    play = Play(stage, tmp_path, text)
     yield play
     try:
         play.close()

@@ -83,6 +83,12 @@ static void keep_memory_private(void)
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
+/* By TLS passwords lie in OpenSSL's memory too. */
+static void defaults(weir_server_options *options)
+{
+    options->listen.tls.wipe = true;
+}
+
 static int start(void *settings, const weir_server_options *options, void **arg)
 {
     (void)options;
@@ -101,10 +107,11 @@ static int start(void *settings, const weir_server_options *options, void **arg)
 static int check(void *arg, const weir_endpoint *endpoint)
 {
     const struct login *login = arg;
-    if (login->allow_plaintext || endpoint_is_private(endpoint))
+    if (login->allow_plaintext || endpoint->scheme == WEIR_SCHEME_TLS || endpoint_is_private(endpoint))
         return 0;
     return weir_fail(WEIR_ERROR_USAGE, EACCES, "serve", endpoint->text,
-                     "passwords would cross the network for everybody to read: --allow-plaintext if you want that");
+                     "passwords would cross the network for everybody to read: tls:// hides them, --allow-plaintext if "
+                     "you want that");
 }
 
 static void serve(weir_conn *conn, void *arg)
@@ -136,7 +143,7 @@ static const weir_option options[] = {
     {0},
 };
 
-static const char *const transports[] = {"tcp", "unix", NULL};
+static const char *const transports[] = {"tcp", "tls", "unix", NULL};
 static const char *const endpoints[] = {"tcp://:8002", NULL};
 static const char *const examples[] = {
     "weir serve login",
@@ -145,6 +152,8 @@ static const char *const examples[] = {
     "accounts of another file, one try a connection",
     "weir serve login unix:/tmp/login.socket",
     "on a Unix socket",
+    "weir serve login 'tls://*:8002' --cert CERT.pem --key KEY.pem",
+    "for other machines, and nobody in between",
     "weir serve login 'tcp://*:8002' --allow 10.0.0.0/8 --allow-plaintext",
     "for a network that is trusted with the passwords",
     NULL,
@@ -165,7 +174,7 @@ const weir_service login_service = {
         "19), so that however many try, other services answer as fast. An unknown name gets the same answer after the "
         "same work as a wrong password. Neither names that failed nor passwords are logged, and the process leaves no "
         "core dump.\n\n"
-        "Passwords travel as they are. So off this machine it refuses to start without --allow-plaintext.",
+        "On tcp:// passwords travel as they are. So for other machines it takes tls://, or --allow-plaintext.",
     .transports = transports,
     .endpoints = endpoints,
     .examples = examples,
@@ -173,6 +182,7 @@ const weir_service login_service = {
     .options = options,
     .settings_size = sizeof(struct settings),
     .stream = serve,
+    .defaults = defaults,
     .start = start,
     .stop = stop,
     .check = check,

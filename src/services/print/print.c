@@ -138,7 +138,7 @@ static const weir_option options[] = {
     {0},
 };
 
-static const char *const transports[] = {"tcp", "unix", "udp", "unix-datagram", NULL};
+static const char *const transports[] = {"tcp", "tls", "unix", "udp", "unix-datagram", NULL};
 static const char *const endpoints[] = {"tcp://:65431", NULL};
 static const char *const examples[] = {
     "weir serve print",

@@ -79,7 +79,7 @@ const weir_option threat_options[] = {
     {0},
 };
 
-static const char *const transports[] = {"tcp", "unix", NULL};
+static const char *const transports[] = {"tcp", "tls", "unix", NULL};
 static const char *const endpoints[] = {"tcp://:9055", NULL};
 static const char *const examples[] = {
     "weir serve threat",
