@@ -193,7 +193,7 @@ void weir__stack_return(struct weir__stack stack)
 void weir__stack_forget(const struct weir__stack *stack, const void *here)
 {
     size_t used = (size_t)(stack->low + stack->size - (const char *)here);
-    give_back(stack, (used / 4096 + 1) * 4096);
+    give_back(stack, (used / 4096 + 2) * 4096);
 }
 
 bool weir__stack_in_guard(const struct weir__stack *stack, const void *address)

@@ -246,6 +246,17 @@ static void mappings_stay_below_the_limit_of_the_kernel(void **state)
     run_in_child(check_limit_of_mappings);
 }
 
+/* Who gives back what is below his frame has calls in there: the page below his own is not given back. */
+static void what_may_be_in_use_is_not_forgotten(void **state)
+{
+    (void)state;
+    struct weir__stack stack = taken(weir__stack_size(73728));
+    memset(stack.low + WEIR__STACK_GUARD, 1, stack.size - WEIR__STACK_GUARD);
+    weir__stack_forget(&stack, stack.low + stack.size - 3 * PAGE + 16);
+    assert_int_equal(resident(stack), 4);
+    weir__stack_return(stack);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +267,7 @@ int main(void)
         cmocka_unit_test(sizes_are_kept_apart),
         cmocka_unit_test(a_new_stack_costs_a_page),
         cmocka_unit_test(a_stack_that_went_deep_gives_its_pages_back),
+        cmocka_unit_test(what_may_be_in_use_is_not_forgotten),
         cmocka_unit_test(cold_stacks_cost_nothing),
         cmocka_unit_test(threads_share_the_arena),
         cmocka_unit_test(guards_can_be_mappings),
