@@ -23,20 +23,23 @@
 
 /* --- whom to expect --- */
 
-/* Names are compared without the dot that ends them, addresses have no zone in certificates. */
+/*
+ * Names are compared without the dot that ends them; one that begins with a dot would for OpenSSL be any name below
+ * it. Addresses have no zone in certificates. A subject's common name is none of a host (RFC 9525, 2).
+ */
 static int set_name(SSL *ssl, const char *name)
 {
     char bare[256];
     size_t length = strcspn(name, "%");
     if (length > 0 && name[length - 1] == '.')
         length--;
-    if (length == 0 || length >= sizeof bare)
+    if (length == 0 || length >= sizeof bare || name[0] == '.')
         return weir_fail(WEIR_ERROR_USAGE, EINVAL, "tls", name, "this is nobody's name");
     memcpy(bare, name, length);
     bare[length] = '\0';
     if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), bare) == 1)
         return 0;
-    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     if (SSL_set1_host(ssl, bare) != 1 || SSL_set_tlsext_host_name(ssl, bare) != 1)
         return weir__tls_fail_openssl("tls", name, "this is nobody's name");
     return 0;

@@ -50,6 +50,8 @@ static inline int make_certificates(void **state)
     make_certificate("elsewhere", "ca", "DNS:elsewhere.test", 2);
     make_certificate("stranger", NULL, "DNS:localhost,IP:127.0.0.1", 2);
     make_named_certificate("nameless", "/O=nobody", "ca", "DNS:first.test,DNS:second.test", 2);
+    make_named_certificate("subject", "/CN=localhost", "ca", "IP:127.0.0.2", 2);
+    make_certificate("below", "ca", "DNS:host.below.test", 2);
     make_named_certificate("odd", "/CN=odd\xc3\xa9\\\\x", "ca", "DNS:odd.test", 2);
     run_openssl("pkey -in server.key -aes128 -passout pass:secret -out locked.key");
     return 0;

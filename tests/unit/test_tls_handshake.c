@@ -69,8 +69,31 @@ static void certificates_are_verified(void)
     fails("stranger", &client, "its certificate is of an unknown CA, self-signed");
     client.server_name = "example.test";
     fails("server", &client, "its certificate is for another host");
+    client = trusting();
+    client.server_name = "localhost";
+    fails("subject", &client, "its certificate is for another host");
+    client = trusting();
+    client.server_name = "below.test";
+    fails("below", &client, "its certificate is for another host");
     client = (weir_tls_options){0};
     fails("server", &client, "its certificate is of an unknown CA");
+}
+
+/* A dot in front is OpenSSL's way to ask for any name below. */
+static void a_name_that_is_none_is_refused(void)
+{
+    static const char *const names[] = {"", ".", ".below.test", "%lo"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        weir_tls_options server = server_options("below"), client = trusting();
+        struct meeting meeting = {.listener = listener_of(&server)};
+        client.server_name = names[i];
+        pthread_t thread = beside(accept_in_vain, &meeting);
+        check(connect_to(meeting.listener, &client) == NULL);
+        check_error(EINVAL, WEIR_ERROR_USAGE);
+        join_beside(thread);
+        weir_close(meeting.accepted);
+        weir_listener_close(meeting.listener);
+    }
 }
 
 static void insecure_takes_any(void)
@@ -225,6 +248,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         EVERYWHERE(the_first_call_shakes_hands),
         EVERYWHERE(certificates_are_verified),
+        EVERYWHERE(a_name_that_is_none_is_refused),
         EVERYWHERE(insecure_takes_any),
         EVERYWHERE(both_ends_are_told_who_the_other_is),
         EVERYWHERE(names_are_told_as_they_can_be),
