@@ -204,13 +204,18 @@ WEIR_API int64_t weir_copy_from_file(weir_conn *to, weir_file *from, uint64_t mo
 
 /* --- both --- */
 
-/* As shutdown(2): SHUT_RD, SHUT_WR (the peer reads an end, we go on reading) or SHUT_RDWR. Any thread. 0 or -1. */
+/*
+ * As shutdown(2): SHUT_RD, SHUT_WR (the peer reads an end, we go on reading) or SHUT_RDWR. Any thread. 0 or -1.
+ * By TLS the end is a message: where the socket has no room for it and nobody is writing, SHUT_WR waits as weir_send,
+ * for a minute at most.
+ */
 WEIR_API int weir_shutdown(weir_conn *conn, int how);
 
 /*
  * Closes and frees. The kernel goes on delivering what was sent; if `weir_set_linger` asked for it, waits until the peer
- * has acknowledged it or the time is over. NULL is fine. Returns 0; -1 with ETIMEDOUT if the linger time passed, ECONNRESET
- * of kind CLOSED if the peer will not any more, ECANCELED; closed all the same.
+ * has acknowledged it or the time is over. By TLS it waits until the socket has taken all, for a minute at most (on a
+ * server, within its limits), unless the connection has failed. NULL is fine. Returns 0; -1 with ETIMEDOUT if that
+ * time passed, ECONNRESET of kind CLOSED if the peer will not any more, ECANCELED; closed all the same.
  */
 WEIR_API int weir_close(weir_conn *conn);
 

@@ -199,16 +199,15 @@ static int end_side(weir_conn *conn, bool *owes)
     return *owes ? 0 : result;
 }
 
-/* The end of TLS, as far as the socket takes it at once. */
-static void end_secure(weir_conn *conn)
+static int end_secure(weir_conn *conn)
 {
-    if (!conn->aborted) {
-        weir__tls_end(conn);
+    int result = weir__conn_end_secure(conn);
+    if (!conn->aborted)
         weir__tls_discard(conn);
-    }
     weir__tls_free(weir__tls_of(conn));
     conn->rare->tls = NULL;
     conn->secure = false;
+    return result;
 }
 
 /* Nothing tells when all is acknowledged, so look, rarer and rarer. */
@@ -252,8 +251,10 @@ int weir_close(weir_conn *conn)
     }
     weir__lines_free(conn->lines);
     conn->lines = NULL;
-    if (conn->secure)
-        end_secure(conn);
+    if (conn->secure && end_secure(conn) < 0 && result == 0) {
+        result = -1;
+        saved = errno;
+    }
     if (conn->rare && conn->rare->file.inode)
         weir__unix_unlink(&conn->rare->bound, &conn->rare->file);
     weir__watch_close(&conn->watch, true);

@@ -215,6 +215,18 @@ bool weir__tls_pending(const weir_conn *conn);
 ssize_t weir__tls_receive(weir_conn *conn, void *buffer, size_t size, int flags);
 ssize_t weir__tls_send(weir_conn *conn, const void *data, size_t size, int flags);
 
+/*
+ * A writing call: waits until what TLS keeps of our end is with the socket, within the limits of a server, else for a
+ * minute. 0, or -1 with the error.
+ */
+int weir__conn_send_end(weir_conn *conn, const char *step);
+
+/*
+ * Ends TLS before a close. What counts as sent is to get there, and an end without close_notify would be a cut: where the
+ * socket has no room that is waited for as above, unless something has failed before. 0, or -1 with the error.
+ */
+int weir__conn_end_secure(weir_conn *conn);
+
 /* Whether reading is worth trying before waiting: something may have come, or been received and not been deciphered. */
 static inline bool weir__conn_maybe_readable(const weir_conn *conn)
 {

@@ -61,13 +61,18 @@ static void end(struct copying *copying, int direction)
     weir__pump_end(&copying->pumps[direction]);
 }
 
-/* Where the half-close does not get through any more, the other direction finds out why. There is none of who was cut off. */
+/*
+ * Where the half-close does not get through any more, the other direction finds out why. There is none of who was cut off.
+ * What TLS keeps of it goes by further steps of the pump.
+ */
 static void pass_on_end(struct copying *copying, int direction)
 {
-    bool whole = !copying->cut || copying->cut->conn != copying->pumps[direction].from.conn;
-    end(copying, direction);
-    if (whole)
-        weir_shutdown(copying->pumps[direction].to.conn, SHUT_WR);
+    struct weir__pump *pump = &copying->pumps[direction];
+    if (!copying->cut || copying->cut->conn != pump->from.conn)
+        weir_shutdown(pump->to.conn, SHUT_WR);
+    pump->from.blocked = false;
+    if (!weir__end_owes(&pump->to))
+        end(copying, direction);
 }
 
 /* A reset, or TCP's own time-out: of a connection that is cut off both directions find that out, the second without news. */

@@ -161,6 +161,8 @@ void weir__client_serve(struct weir__client *client)
     uint64_t address_key = client->address_key;
     if (shakes_hands(client))
         client->place->stream(client->conn, client->place->arg);
+    if (client->conn->secure) /* while a stop can still cut it */
+        weir__conn_end_secure(client->conn);
     weir_close(take_back(client));
     weir__count(counters, active, -1);
     weir__addresses_give(&server->addresses, address_key);

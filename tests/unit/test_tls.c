@@ -133,6 +133,64 @@ static void a_close_is_an_end(void)
 }
 
 /* Who sits in between can end TCP, and not TLS. */
+/* Until the socket takes nothing any more and some of it is in the outbox. How much. */
+static size_t send_until_full(weir_conn *conn)
+{
+    char data[4096];
+    ssize_t length;
+    size_t done = 0;
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = 'x';
+    while ((length = weir_send_flags(conn, data, sizeof data, MSG_DONTWAIT)) > 0)
+        done += (size_t)length;
+    check(errno == EAGAIN && weir__tls_of(conn)->owes);
+    return done;
+}
+
+struct draining {
+    weir_conn *conn;
+    size_t size;
+    bool ended;
+};
+
+static void *drain(void *arg)
+{
+    struct draining *draining = arg;
+    char data[4096];
+    ssize_t length;
+    weir_sleep(WEIR_MS(20)); /* the other end is to find no room */
+    while ((length = weir_recv(draining->conn, data, sizeof data)) > 0)
+        draining->size += (size_t)length;
+    draining->ended = length == 0;
+    if (draining->ended)
+        weir_send_all(draining->conn, "y", 1);
+    return NULL;
+}
+
+static void an_end_goes_out_although_there_is_no_room_for_it(void)
+{
+    weir_conn *pair[2];
+    char byte;
+    for (int closes = 0; closes < 2; closes++) {
+        meet(pair);
+        check(weir_set_buffers(pair[0], 0, 4096) == 0);
+        size_t sent = send_until_full(pair[0]);
+        struct draining draining = {.conn = pair[1]};
+        pthread_t thread = beside(drain, &draining);
+        if (closes) {
+            check(weir_close(pair[0]) == 0);
+        } else {
+            weir_set_timeout(pair[0], WEIR_S(10));
+            check(weir_shutdown(pair[0], SHUT_WR) == 0);
+            check(weir_recv(pair[0], &byte, 1) == 1);
+            weir_close(pair[0]);
+        }
+        join_beside(thread);
+        check(draining.ended && draining.size == sent);
+        weir_close(pair[1]);
+    }
+}
+
 static void an_end_without_close_notify_is_a_cut(void)
 {
     weir_conn *pair[2];
@@ -417,6 +475,7 @@ int main(void)
         EVERYWHERE(files_are_copied_both_ways),
         EVERYWHERE(a_half_close_is_an_end_and_the_other_way_goes_on),
         EVERYWHERE(a_close_is_an_end),
+        EVERYWHERE(an_end_goes_out_although_there_is_no_room_for_it),
         EVERYWHERE(an_end_without_close_notify_is_a_cut),
         EVERYWHERE(bytes_that_were_changed_are_an_error),
         EVERYWHERE(flush_waits_until_all_is_acknowledged),
