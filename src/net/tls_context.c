@@ -232,7 +232,10 @@ struct ssl_st *weir__tls_new_ssl(struct weir__tls_context *context)
     return ssl;
 }
 
-/* Who holds a ticket goes on with it. */
+/*
+ * Who holds a ticket goes on with it; but not where clients show certificates: those are not looked at again then, and
+ * whom the new CAs no longer let in is to stay out.
+ */
 static void keep_ticket_keys(SSL_CTX *from, SSL_CTX *to)
 {
     unsigned char keys[TICKET_KEYS];
@@ -248,7 +251,8 @@ int weir__tls_reload(struct weir__tls_context *context)
         return -1;
     pthread_mutex_lock(&context->lock);
     SSL_CTX *before = context->made;
-    keep_ticket_keys(before, made);
+    if (!context->options.ca)
+        keep_ticket_keys(before, made);
     context->made = made;
     pthread_mutex_unlock(&context->lock);
     SSL_CTX_free(before);

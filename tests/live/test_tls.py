@@ -111,6 +111,33 @@ def test_a_session_is_resumed_also_after_a_reload(serve, authority, tmp_path, ce
             server.signal(signal.SIGHUP)
 
 
+def test_a_ticket_does_not_outlive_the_ca_of_its_client(serve, authority, tmp_path, certificate, client_certificate):
+    trusted = tmp_path / "trusted.pem"
+    shutil.copy(authority.file, trusted)
+    server = serve("echo", "tls://127.0.0.1:0", "--cert", certificate, "--client-ca", trusted)
+    context = authority.client(client_certificate)
+    session = None
+    for number in range(2):
+        with connect(server, context, session=session) as client:
+            assert client.session_reused == (number > 0)
+            client.sendall(b"x")
+            assert client.recv(1) == b"x"
+            session = client.session
+    (tmp_path / "other").mkdir()
+    shutil.copy(Authority(tmp_path / "other", "somebody else").file, trusted)
+    server.signal(signal.SIGHUP)
+
+    def is_kept_out():
+        try:
+            with connect(server, context, session=session) as client:
+                client.sendall(b"x")
+                return client.recv(1) == b""
+        except OSError:
+            return True
+
+    eventually(is_kept_out)
+
+
 def shown_to(server, context):
     with connect(server, context) as client:
         return client.getpeercert()["serialNumber"]
