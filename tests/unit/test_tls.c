@@ -395,6 +395,28 @@ static void a_copy_passes_bytes_and_ends(void)
 }
 
 /* A reader and a writer of each end at once, with key updates under way that readers answer. */
+/* Among these sizes are some after which there is no room for a close_notify. */
+static void a_copy_passes_an_end_although_there_is_no_room_for_it(void)
+{
+    static char data[40000];
+    for (size_t size = 8000; size < sizeof data; size += 1201) {
+        weir_conn *left[2], *right[2];
+        meet(left);
+        check(weir_pair(SOCK_STREAM, right) == 0 && weir_set_buffers(left[1], 0, 2304) == 0);
+        weir_conn *ends[2] = {left[1], right[0]};
+        pthread_t copying = beside(copy_both, ends);
+        check(weir_send_all(right[1], data, size) == 0 && weir_shutdown(right[1], SHUT_WR) == 0);
+        struct draining draining = {.conn = left[0]};
+        weir_set_timeout(left[0], WEIR_S(10));
+        drain(&draining);
+        check(draining.ended && draining.size == size);
+        weir_close(left[0]);
+        join_beside(copying);
+        weir_close(left[1]);
+        part(right);
+    }
+}
+
 static void both_directions_go_at_once(void)
 {
     weir_conn *pair[2];
@@ -487,6 +509,8 @@ int main(void)
         EVERYWHERE(select_sees_what_was_deciphered),
         EVERYWHERE(select_waits_for_a_whole_record),
         EVERYWHERE(a_copy_passes_bytes_and_ends),
+        {"a_copy_passes_an_end_although_there_is_no_room_for_it", run_in_main, NULL, NULL,
+         (void *)a_copy_passes_an_end_although_there_is_no_room_for_it},
         EVERYWHERE(both_directions_go_at_once),
         {"a_read_that_brings_nothing_has_an_end", run_in_main, NULL, NULL,
          (void *)a_read_that_brings_nothing_has_an_end},
