@@ -77,8 +77,8 @@ WEIR_API int weir_server_add_datagrams(weir_server *server, const char *endpoint
 
 /*
  * Reads the certificate, the key and the clients' CA of its tls:// endpoints again: who comes from now on is shown the
- * new ones, nobody is dropped, sessions are resumed. Any thread; reads files. 0; -1 with an error, and all stays as it
- * was.
+ * new ones, nobody is dropped, sessions are resumed, unless clients show certificates. Any thread; reads files. 0; -1
+ * with an error, and all stays as it was.
  */
 WEIR_API int weir_server_reload(weir_server *server);
 
