@@ -58,8 +58,8 @@ struct weir__tls {
 struct weir__tls_context *weir__tls_server(const weir_tls_options *options);
 
 /*
- * Reads the files again: who comes from now on is shown the new ones; sessions go on unless clients show certificates. 0; -1 with an error, and all
- * stays as it was.
+ * Reads the files again: who comes from now on is shown the new ones; sessions go on unless clients show
+ * certificates. 0; -1 with an error, and all stays as it was.
  */
 int weir__tls_reload(struct weir__tls_context *context);
 
