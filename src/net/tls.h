@@ -81,8 +81,11 @@ int weir__tls_attach(weir_conn *conn, struct weir__tls_context *context, bool se
 /* Its memory; nobody uses the connection any more. */
 void weir__tls_free(struct weir__tls *tls);
 
+/* Of a connection that has TLS, and so its rare part. */
 static inline struct weir__tls *weir__tls_of(const weir_conn *conn)
 {
+    if (!conn->rare)
+        __builtin_unreachable();
     return conn->rare->tls;
 }
 

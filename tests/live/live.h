@@ -41,9 +41,10 @@
 
 #define eventually(condition)                                                                                          \
     do {                                                                                                               \
-        for (int tries = 0; !(condition) && tries < 20000; tries++)                                                    \
+        bool holds_now;                                                                                                \
+        for (int tries = 0; !(holds_now = (condition)) && tries < 20000; tries++)                                      \
             weir_sleep(WEIR_MS(1));                                                                                    \
-        check(condition);                                                                                              \
+        check(holds_now); /* the condition is in that line */                                                          \
     } while (0)
 
 /* A point that no test is to reach: what waits for ever fails instead. */

@@ -396,7 +396,7 @@ def test_what_a_stuck_output_does_not_take_is_told():
             sender.start()
             eventually(lambda: server.counters("print")["bytes_in"] > 60_000)
             server.signal(signal.SIGTERM)
-            assert server.process.wait(seconds(20)) == 0
+            assert server.wait() == 0
             sender.join(seconds(20))
         printed = server.process.stdout.read()
         told = re.search(r"weir: warning: (\d+) bytes of text were not printed", server.text)
