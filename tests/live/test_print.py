@@ -396,11 +396,11 @@ def test_what_a_stuck_output_does_not_take_is_told():
             sender.start()
             eventually(lambda: server.counters("print")["bytes_in"] > 60_000)
             server.signal(signal.SIGTERM)
-            assert server.wait() == 0
+            assert server.process.wait(seconds(20)) == 0
             sender.join(seconds(20))
         printed = server.process.stdout.read()
-        told = re.search(r"weir: warning: (\d+) bytes of text were not printed", server.text)
-        received = re.search(r"was cut after (\d+) bytes", server.text)
+        told = server.wait_for_text(r"weir: warning: (\d+) bytes of text were not printed")
+        received = server.wait_for_text(r"was cut after (\d+) bytes")
         assert int(told.group(1)) + len(printed.rstrip(b"\n")) == int(received.group(1)), server.text
     finally:
         server.kill()
