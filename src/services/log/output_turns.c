@@ -2,10 +2,11 @@
 #include "output_turns.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <weir/weir.h>
+
+#include "../shared_lock.h"
 
 /* Between two tries: a fiber must not block its loop. */
 #define PAUSE WEIR_MS(1)
@@ -16,24 +17,10 @@ struct turns {
     pid_t within; /* under the lock: the process within whose line the output ends; 0: none */
 };
 
-/* 0 or an errno. */
-static int make_lock(pthread_mutex_t *lock)
-{
-    pthread_mutexattr_t attributes;
-    int result = pthread_mutexattr_init(&attributes);
-    if (result)
-        return result;
-    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-    result = pthread_mutex_init(lock, &attributes);
-    pthread_mutexattr_destroy(&attributes);
-    return result;
-}
-
 struct turns *turns_new(void)
 {
     struct turns *turns = mmap(NULL, sizeof *turns, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (turns != MAP_FAILED && make_lock(&turns->lock) == 0)
+    if (turns != MAP_FAILED && shared_lock_make(&turns->lock) == 0)
         return turns;
     if (turns != MAP_FAILED)
         munmap(turns, sizeof *turns);
@@ -41,24 +28,15 @@ struct turns *turns_new(void)
     return NULL;
 }
 
-/* The lock is not destroyed: other processes may yet use it, and it holds nothing but its memory. */
 void turns_free(struct turns *turns)
 {
     if (turns)
         munmap(turns, sizeof *turns);
 }
 
-static bool try_lock(pthread_mutex_t *lock)
-{
-    int result = pthread_mutex_trylock(lock);
-    if (result == EOWNERDEAD)
-        result = pthread_mutex_consistent(lock);
-    return result == 0;
-}
-
 int turns_take(struct turns *turns, int64_t deadline)
 {
-    while (!try_lock(&turns->lock)) {
+    while (!shared_lock_try(&turns->lock)) {
         if (weir_now() >= deadline)
             return weir_fail(WEIR_ERROR_DEADLINE, ETIMEDOUT, "write", "stdout", NULL);
         if (weir_sleep(PAUSE) < 0)

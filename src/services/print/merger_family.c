@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../shared_lock.h"
 #include "merger_inside.h"
 
 /* Between two tries: shortest and longest. */
@@ -21,33 +22,18 @@
 #define PATIENCE  WEIR_MS(20)
 #define GIVES_WAY WEIR_MS(5)
 
-/* 0 or an errno. */
-static int make_lock(pthread_mutex_t *lock)
-{
-    pthread_mutexattr_t attributes;
-    int result = pthread_mutexattr_init(&attributes);
-    if (result)
-        return result;
-    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-    result = pthread_mutex_init(lock, &attributes);
-    pthread_mutexattr_destroy(&attributes);
-    return result;
-}
-
 struct merger_shared *merger_shared_new(void)
 {
     void *memory = mmap(NULL, sizeof(struct merger_shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         return NULL;
     struct merger_shared *shared = memory;
-    if (make_lock(&shared->lock) == 0)
+    if (shared_lock_make(&shared->lock) == 0)
         return shared;
     munmap(memory, sizeof *shared);
     return NULL;
 }
 
-/* The lock is not destroyed: other processes may yet use it, and it holds nothing but its memory. */
 void merger_shared_free(struct merger_shared *shared)
 {
     if (shared)
@@ -61,14 +47,14 @@ bool merger_is_anothers(const struct merger *merger)
            !process_is_gone(shared->open_process);
 }
 
-/* Whether the lock is had, and the output is free to be written to. */
+/*
+ * Whether the lock is had, and the output is free to be written to. What the lock is about is right at any moment: `open` is
+ * set before a line is begun.
+ */
 static bool try_lock(struct merger *merger)
 {
     pthread_mutex_t *lock = &merger->shared->lock;
-    int result = pthread_mutex_trylock(lock);
-    if (result == EOWNERDEAD) /* what the lock is about is right at any moment: `open` is set before a line is begun */
-        result = pthread_mutex_consistent(lock);
-    if (result != 0)
+    if (!shared_lock_try(lock))
         return false;
     if (!merger_is_anothers(merger))
         return true;
