@@ -167,10 +167,8 @@ const weir_service greet_service = {
     .description =
         "Each message of a client is a name, and is answered \"hi NAME\": the name as it was sent, less control "
         "characters, which could steer the terminal of who reads the answer. An empty name and one of more than 1024 "
-        "bytes are answered by a line that says so, and the conversation goes on until the client ends it.\n\n"
-        "A message ends at a newline, as nc and telnet send it, or at a pause of 100 ms, for programs that send "
-        "none. The first message decides it for the connection: where it ended at a newline newlines alone count from "
-        "then on, and answers end in the client's own newline, LF or CR LF; otherwise answers have none.",
+        "bytes are answered by a line that says so, and the conversation goes on until the client ends "
+        "it.\n\n" MESSAGES_ARE_SO,
     .transports = transports,
     .endpoints = endpoints,
     .examples = examples,

@@ -173,10 +173,7 @@ const weir_service menu_service = {
         "Each message of a client is an option, in either case: R is answered by a random number from 1 to 10, T by "
         "this machine's local time as ISO 8601 has it (2026-11-21T07:15:00+01:00), L by what serves (its version, the "
         "language and the compiler), and E by \"goodbye\", upon which the connection is closed. Anything else is "
-        "answered \"wrong option selected\", and the conversation goes on.\n\n"
-        "A message ends at a newline, as nc and telnet send it, or at a pause of 100 ms, for programs that send "
-        "none. The first message decides it for the connection: where it ended at a newline newlines alone count from "
-        "then on, and answers end in the client's own newline, LF or CR LF; otherwise answers have none.",
+        "answered \"wrong option selected\", and the conversation goes on.\n\n" MESSAGES_ARE_SO,
     .transports = transports,
     .endpoints = endpoints,
     .examples = examples,
