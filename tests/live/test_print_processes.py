@@ -69,8 +69,9 @@ def test_of_a_process_that_is_killed_nothing_is_left(serve):
     """Neither its line, which is ended, nor its clients: who is alone then is shown as he types."""
     server, output = printer(serve)
     with connect(server) as first, connect_elsewhere(server, first) as second:
+        name = second.getsockname()[1]
         second.close()
-        server.wait_for_text(" ended, 0 bytes")
+        server.wait_for_text(rf":{name} ended", timeout=30)
         first.sendall(b"begun ")
         output.wait_for(b"begun ")
         with connect_elsewhere(server, first) as third:
