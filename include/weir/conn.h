@@ -31,7 +31,13 @@ typedef struct weir_connect_options {
     int family;         /* AF_INET or AF_INET6 alone; default both, RFC 8305 */
     const char *scheme; /* the scheme of short endpoints; default "tcp" */
     weir_socket_options socket;
-    weir_tls_options tls; /* of tls:// endpoints */
+    weir_tls_options tls; /* of tls:// and https:// endpoints */
+    /*
+     * What to go through, in order, NULL-terminated; NULL: nothing. "ssh://USER@HOST:PORT?config=FILE", by OpenSSH's
+     * ssh -W; "socks5://USER:PASSWORD@HOST:PORT" and "http://USER:PASSWORD@HOST:PORT" (CONNECT), which resolve the
+     * names themselves; see weir/via.h.
+     */
+    const char *const *via;
 } weir_connect_options;
 
 /*
@@ -267,6 +273,9 @@ WEIR_API int weir_peer_address(const weir_conn *conn, weir_address *address);
 /* The endpoint of this end and of the other in full notation, "unconnected" where there is none. Returns `text`. */
 WEIR_API char *weir_local_endpoint(const weir_conn *conn, char *text, size_t size);
 WEIR_API char *weir_peer_endpoint(const weir_conn *conn, char *text, size_t size);
+
+/* The scheme of the endpoint that it was made for: of the server's it came to, or of the one connected to. Does not park. */
+WEIR_API weir_scheme weir_conn_scheme(const weir_conn *conn);
 
 /* Bytes received and sent on it so far. */
 WEIR_API void weir_conn_bytes(const weir_conn *conn, uint64_t *received, uint64_t *sent);

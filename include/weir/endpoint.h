@@ -46,6 +46,8 @@ typedef enum weir_scheme {
     WEIR_SCHEME_UDP,
     WEIR_SCHEME_UNIX, /* stream, or datagram with ?type=datagram */
     WEIR_SCHEME_TLS,
+    WEIR_SCHEME_HTTP,  /* to the library a stream as tcp is, on port 80 unless told otherwise */
+    WEIR_SCHEME_HTTPS, /* as tls, on port 443 unless told otherwise */
 } weir_scheme;
 
 /* How an endpoint's host is to be understood by a server. */
@@ -70,7 +72,8 @@ typedef struct weir_endpoint {
 
 /*
  * Takes an endpoint apart: "SCHEME://HOST:PORT?key=value", or in short HOST:PORT, :PORT, PORT, whose scheme is
- * `default_scheme` (NULL: "tcp"); "unix:/path", "unix:@abstract", "unix:/path?type=datagram"; IPv6 in brackets.
+ * `default_scheme` (NULL: "tcp"); "unix:/path", "unix:@abstract", "unix:/path?type=datagram"; IPv6 in brackets;
+ * "http://HOST" and "https://HOST", whose port may be left out, and a slash may follow, but no path.
  * Does not resolve. Returns 0; -1 with EINVAL of kind USAGE, whose sentence says which part is wrong
  * ("tcp://127.0.0.1:99999: port 99999 is above 65535").
  */
@@ -82,6 +85,9 @@ WEIR_API char *weir_endpoint_text(weir_scheme scheme, bool datagram, const weir_
 
 /* A scheme's name: "tcp". */
 WEIR_API const char *weir_scheme_name(weir_scheme scheme);
+
+/* Whether it is spoken through TLS: tls and https. */
+WEIR_API bool weir_scheme_is_secure(weir_scheme scheme);
 
 WEIR_END
 

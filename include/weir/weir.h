@@ -22,5 +22,6 @@
 #include <weir/text.h>
 #include <weir/time.h>
 #include <weir/tls.h>
+#include <weir/via.h>
 
 #endif

@@ -151,7 +151,7 @@ static int find_target(struct bench *bench)
 /* Connections go to an address, and certificates are for names. */
 static void name_server(struct bench *bench)
 {
-    if (bench->endpoint.scheme == WEIR_SCHEME_TLS && !bench->settings.tls.server_name)
+    if (weir_scheme_is_secure(bench->endpoint.scheme) && !bench->settings.tls.server_name)
         bench->settings.tls.server_name = *bench->endpoint.host ? bench->endpoint.host : "localhost";
 }
 

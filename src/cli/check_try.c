@@ -57,7 +57,7 @@ static weir_conn *dial(const struct check_target *target)
 {
     struct dialling dialling = target->dialling;
     weir_endpoint named;
-    if (dialling.endpoint.scheme == WEIR_SCHEME_TLS && !dialling.tls.server_name &&
+    if (weir_scheme_is_secure(dialling.endpoint.scheme) && !dialling.tls.server_name &&
         weir_parse_endpoint(target->named, NULL, &named) == 0)
         dialling.tls.server_name = *named.host ? named.host : "localhost";
     return dialling_connect(&dialling);

@@ -130,9 +130,9 @@ static const struct effect effects[] = {
     {"max-connections", ALL, "for --all: else there is one client at a time"},
     {"max-per-address", ALL, "for --all: else there is one client at a time"},
     {"line-limit", ALL, "for --all"},
-    {"cert", SECURE, "for tls:// endpoints"},
-    {"key", SECURE, "for tls:// endpoints"},
-    {"client-ca", SECURE, "for tls:// endpoints"},
+    {"cert", SECURE, "for tls:// and https:// endpoints"},
+    {"key", SECURE, "for tls:// and https:// endpoints"},
+    {"client-ca", SECURE, "for tls:// and https:// endpoints"},
     {"quiet", ASKING, "for --prompt, and for weir connect -u"},
     {"errors", ENCODED, "for --encoding: else bytes go as they are"},
     {0},
@@ -143,7 +143,7 @@ static int check_effects(struct listening *listening)
     weir_option_set sets[] = {{session_options, &listening->session}, {limit_options, listening}};
     unsigned there = (listening->dialling.endpoint.datagram ? 0 : STREAM) | (listening->all ? ALL : 0) |
                      (listening->session.prompt ? ASKING : 0) | (listening->session.encoding ? ENCODED : 0) |
-                     (listening->dialling.endpoint.scheme == WEIR_SCHEME_TLS ? SECURE : 0);
+                     (weir_scheme_is_secure(listening->dialling.endpoint.scheme) ? SECURE : 0);
     return effects_check(effects, there, sets, 2, "listen", listening->dialling.endpoint.text);
 }
 

@@ -31,9 +31,9 @@ static const char *first_given(const weir_tls_options *tls)
 int tls_check(const weir_tls_options *tls, const weir_endpoint *endpoint, const char *command, const char *prefix)
 {
     const char *given = first_given(tls);
-    if (!given || endpoint->scheme == WEIR_SCHEME_TLS)
+    if (!given || weir_scheme_is_secure(endpoint->scheme))
         return 0;
-    return weir_fail(WEIR_ERROR_USAGE, EINVAL, command, endpoint->text, "--%s%s is for tls:// endpoints", prefix,
+    return weir_fail(WEIR_ERROR_USAGE, EINVAL, command, endpoint->text, "--%s%s is for tls:// and https:// endpoints", prefix,
                      given);
 }
 
@@ -41,10 +41,10 @@ int tls_check_server(const weir_tls_options *tls, const weir_server *server, con
 {
     const char *given = first_given(tls), *endpoint;
     for (size_t i = 0; given && (endpoint = weir_server_endpoint(server, i)); i++)
-        if (strncmp(endpoint, "tls:", 4) == 0)
+        if (strncmp(endpoint, "tls:", 4) == 0 || strncmp(endpoint, "https:", 6) == 0)
             return 0;
     if (!given)
         return 0;
-    return weir_fail(WEIR_ERROR_USAGE, EINVAL, command, "", "--%s is for tls:// endpoints, and there is none",
+    return weir_fail(WEIR_ERROR_USAGE, EINVAL, command, "", "--%s is for tls:// and https:// endpoints, and there is none",
                      strcmp(given, "ca") == 0 ? "client-ca" : given);
 }

@@ -81,6 +81,11 @@ int weir__conn_fail(weir_conn *conn, int number, const char *step)
     return weir__fail_system(number, step, weir__conn_name(conn, name, sizeof name));
 }
 
+weir_scheme weir_conn_scheme(const weir_conn *conn)
+{
+    return conn->scheme;
+}
+
 void weir_conn_bytes(const weir_conn *conn, uint64_t *received, uint64_t *sent)
 {
     *received = conn->side[0].bytes;

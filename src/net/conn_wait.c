@@ -300,7 +300,7 @@ void weir_cancel(weir_conn *conn)
 static void reset(weir_conn *conn)
 {
     struct sockaddr nobody = {.sa_family = AF_UNSPEC};
-    if (conn->scheme == WEIR_SCHEME_TCP || conn->secure)
+    if (conn->scheme == WEIR_SCHEME_TCP || conn->scheme == WEIR_SCHEME_HTTP || conn->secure)
         weir__system()->connect(conn->watch.fd, &nobody, sizeof nobody);
     else
         weir__system()->shutdown(conn->watch.fd, SHUT_RDWR);

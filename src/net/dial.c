@@ -215,5 +215,5 @@ weir_conn *weir_connect(const char *text, const weir_connect_options *options)
     }
     struct weir__dialling dialling = {.endpoint = &endpoint, .options = &known};
     dialling.deadline = weir_deadline(known.timeout != 0 ? known.timeout : DEFAULT_TIMEOUT);
-    return endpoint.scheme == WEIR_SCHEME_TLS ? dial_secure(&dialling) : dial(&dialling);
+    return weir_scheme_is_secure(endpoint.scheme) ? dial_secure(&dialling) : dial(&dialling);
 }

@@ -11,13 +11,17 @@ struct scheme {
     const char *name;
     bool local;    /* a path or an abstract name, no host and port */
     bool datagram; /* the socket's type, where no key says otherwise */
+    bool secure;   /* through TLS */
+    uint16_t port; /* where none is named after SCHEME://HOST; 0: one must be */
 };
 
 static const struct scheme schemes[] = {
     [WEIR_SCHEME_TCP] = {.name = "tcp"},
     [WEIR_SCHEME_UDP] = {.name = "udp", .datagram = true},
     [WEIR_SCHEME_UNIX] = {.name = "unix", .local = true},
-    [WEIR_SCHEME_TLS] = {.name = "tls"},
+    [WEIR_SCHEME_TLS] = {.name = "tls", .secure = true},
+    [WEIR_SCHEME_HTTP] = {.name = "http", .port = 80},
+    [WEIR_SCHEME_HTTPS] = {.name = "https", .secure = true, .port = 443},
 };
 
 enum { SCHEMES = sizeof schemes / sizeof *schemes };
@@ -235,4 +239,14 @@ char *weir_endpoint_text(weir_scheme scheme, bool datagram, const weir_address *
 const char *weir_scheme_name(weir_scheme scheme)
 {
     return (size_t)scheme < SCHEMES ? schemes[scheme].name : "unknown";
+}
+
+bool weir_scheme_is_secure(weir_scheme scheme)
+{
+    return (size_t)scheme < SCHEMES && schemes[scheme].secure;
+}
+
+uint16_t weir__scheme_port(weir_scheme scheme)
+{
+    return schemes[scheme].port;
 }

@@ -32,6 +32,9 @@ bool weir__cut(struct weir__part *rest, char mark, struct weir__part *before);
 /* Copies a part and ends it with NUL; there must be room. */
 void weir__copy_part(char *to, struct weir__part part);
 
+/* The port of a scheme where an endpoint names none; 0: it must. */
+uint16_t weir__scheme_port(weir_scheme scheme);
+
 /* HOST:PORT, or PORT alone where the text has not `named` its scheme. `text` is the whole, for errors. 0 or -1. */
 int weir__parse_host_and_port(const char *text, struct weir__part rest, bool named, weir_endpoint *endpoint);
 

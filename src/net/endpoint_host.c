@@ -144,7 +144,7 @@ static int parse_host(const char *text, struct weir__part host, weir_endpoint *e
 }
 
 /* "[HOST]" and what follows it. */
-static int parse_brackets(const char *text, struct weir__part rest, weir_endpoint *endpoint)
+static int parse_brackets(const char *text, struct weir__part rest, bool named, weir_endpoint *endpoint)
 {
     struct weir__part host;
     rest.start++;
@@ -156,6 +156,9 @@ static int parse_brackets(const char *text, struct weir__part rest, weir_endpoin
     if (rest.length > 0 && *rest.start != ':')
         return weir__wrong(text, "after ] comes :PORT, not %.*s", WEIR__SHOWN(rest));
     bool colon = rest.length > 0;
+    endpoint->port = weir__scheme_port(endpoint->scheme);
+    if (!colon && named && endpoint->port != 0)
+        return 0;
     return parse_port(text, (struct weir__part){rest.start + colon, rest.length - colon}, endpoint);
 }
 
@@ -176,20 +179,36 @@ static int check_misreadings(const char *text, struct weir__part rest, bool name
     return 0;
 }
 
+/* "http://HOST/" as people copy it: a slash alone is no path. */
+static void strip_slash(struct weir__part *rest, const weir_endpoint *endpoint)
+{
+    if (weir__scheme_port(endpoint->scheme) != 0 && rest->length > 1 && rest->start[rest->length - 1] == '/')
+        rest->length--;
+}
+
+/* Nothing stands for the scheme's own port, where it has one and was named. */
+static int end_without_port(const char *text, struct weir__part host, bool named, weir_endpoint *endpoint)
+{
+    endpoint->port = weir__scheme_port(endpoint->scheme);
+    if (named && endpoint->port != 0)
+        return parse_host(text, host, endpoint);
+    if (!weir__all_digits(host) && parse_host(text, host, endpoint) < 0)
+        return -1;
+    return weir__wrong(text, "the port is missing");
+}
+
 int weir__parse_host_and_port(const char *text, struct weir__part rest, bool named, weir_endpoint *endpoint)
 {
+    strip_slash(&rest, endpoint);
     if (check_misreadings(text, rest, named, endpoint) < 0)
         return -1;
     if (*rest.start == '[')
-        return parse_brackets(text, rest, endpoint);
+        return parse_brackets(text, rest, named, endpoint);
     if (!named && weir__all_digits(rest))
         return parse_port(text, rest, endpoint);
     struct weir__part host;
-    if (!weir__cut(&rest, ':', &host)) {
-        if (!weir__all_digits(host) && parse_host(text, host, endpoint) < 0)
-            return -1;
-        return weir__wrong(text, "the port is missing");
-    }
+    if (!weir__cut(&rest, ':', &host))
+        return end_without_port(text, host, named, endpoint);
     if (memchr(rest.start, ':', rest.length))
         return weir__wrong(text, "an IPv6 address stands in brackets, as in [::1]:8000");
     if (parse_host(text, host, endpoint) < 0)

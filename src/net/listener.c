@@ -90,7 +90,7 @@ weir_listener *weir_listen(const char *text, const weir_listen_options *options)
         return NULL;
     }
     struct weir__tls_context *tls = NULL;
-    if (endpoint.scheme == WEIR_SCHEME_TLS && (tls = weir__tls_server(&known.tls)) == NULL)
+    if (weir_scheme_is_secure(endpoint.scheme) && (tls = weir__tls_server(&known.tls)) == NULL)
         return NULL;
     weir_listener *listener = listen_on(&endpoint, &known);
     if (listener == NULL)

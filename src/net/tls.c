@@ -162,7 +162,6 @@ int weir__tls_attach(weir_conn *conn, struct weir__tls_context *context, bool se
     tls->context = weir__tls_take(context);
     pthread_mutex_init(&tls->lock, NULL);
     conn->rare->tls = tls;
-    conn->scheme = WEIR_SCHEME_TLS;
     conn->secure = true;
     conn->bound = true; /* its first call shakes hands */
     return 0;

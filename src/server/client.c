@@ -211,7 +211,7 @@ static weir_conn *new_conn(const struct weir__worker *worker, const struct weir_
     }
     if (place->scheme == WEIR_SCHEME_UNIX) /* which does not take over its listener's, as TCP does */
         weir__socket_setup(fd, false, &worker->server->options.listen.socket);
-    if (place->scheme != WEIR_SCHEME_TLS || weir__tls_attach(conn, worker->server->tls, true) == 0)
+    if (!weir_scheme_is_secure(place->scheme) || weir__tls_attach(conn, worker->server->tls, true) == 0)
         return conn;
     weir_close(conn);
     return NULL;

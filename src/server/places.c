@@ -138,7 +138,7 @@ static int check_kind(const weir_endpoint *endpoint, const struct weir__place *l
 
 static int check_tls(const weir_server *server, const weir_endpoint *endpoint)
 {
-    if (endpoint->scheme != WEIR_SCHEME_TLS || server->tls)
+    if (!weir_scheme_is_secure(endpoint->scheme) || server->tls)
         return 0;
     return weir_fail(WEIR_ERROR_USAGE, EINVAL, NULL, endpoint->text,
                      "a TLS server must have a certificate and its key (--cert, --key)");

@@ -385,13 +385,13 @@ def test_every_service_of_streams_takes_it(serve, weir, authority, certificate):
 @pytest.mark.parametrize("arguments,words", [
     (["serve", "echo", "tls://127.0.0.1:0"], "must have a certificate"),
     (["serve", "echo", "tls://127.0.0.1:0", "--key", "{server}"], "must have a certificate"),
-    (["serve", "echo", "tcp://127.0.0.1:0", "--cert", "{server}"], "--cert is for tls:// endpoints"),
+    (["serve", "echo", "tcp://127.0.0.1:0", "--cert", "{server}"], "--cert is for tls:// and https:// endpoints"),
     (["serve", "echo", "tls://127.0.0.1:0", "--cert", "/nowhere.pem"], "No such file"),
     (["serve", "echo", "tls://127.0.0.1:0", "--cert", "{server}", "--key", "{client}"], "not the certificate's"),
-    (["ask", "tcp://127.0.0.1:1", "--insecure", "x"], "--insecure is for tls:// endpoints"),
-    (["bench", "tcp://127.0.0.1:1", "--ca", "{server}"], "--ca is for tls:// endpoints"),
-    (["relay", "tcp://127.0.0.1:0", "tcp://127.0.0.1:1", "--cert", "{server}"], "--cert is for tls:// endpoints"),
-    (["listen", "tcp://127.0.0.1:0", "--cert", "{server}"], "--cert is for tls:// endpoints"),
+    (["ask", "tcp://127.0.0.1:1", "--insecure", "x"], "--insecure is for tls:// and https:// endpoints"),
+    (["bench", "tcp://127.0.0.1:1", "--ca", "{server}"], "--ca is for tls:// and https:// endpoints"),
+    (["relay", "tcp://127.0.0.1:0", "tcp://127.0.0.1:1", "--cert", "{server}"], "--cert is for tls:// and https:// endpoints"),
+    (["listen", "tcp://127.0.0.1:0", "--cert", "{server}"], "--cert is for tls:// and https:// endpoints"),
 ])
 def test_wrong_usage(weir, certificate, client_certificate, arguments, words):
     done = weir(*(word.format(server=certificate, client=client_certificate) for word in arguments))

@@ -107,7 +107,7 @@ static int start(void *settings, const weir_server_options *options, void **arg)
 static int check(void *arg, const weir_endpoint *endpoint)
 {
     const struct login *login = arg;
-    if (login->allow_plaintext || endpoint->scheme == WEIR_SCHEME_TLS || endpoint_is_private(endpoint))
+    if (login->allow_plaintext || weir_scheme_is_secure(endpoint->scheme) || endpoint_is_private(endpoint))
         return 0;
     return weir_fail(WEIR_ERROR_USAGE, EACCES, "serve", endpoint->text,
                      "passwords would cross the network for everybody to read: tls:// hides them, --allow-plaintext if "

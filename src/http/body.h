@@ -1,0 +1,30 @@
+/* The body of an HTTP/1 message, whichever way its length is told. */
+#ifndef HTTP_BODY_H
+#define HTTP_BODY_H
+
+#include "head.h"
+
+/* Where we are in it. It needs no end: it owns nothing. */
+struct http_body {
+    weir_conn *conn;
+    enum http_body_kind kind;
+    uint64_t left; /* of the length, or of the chunk that has begun */
+    bool ended;    /* all of it was received: the next message may follow */
+    bool begun;    /* CHUNKED: a chunk was read before, whose CR LF comes first */
+};
+
+void http_body_begin(struct http_body *body, weir_conn *conn, const struct http_head *head);
+
+/*
+ * Receives some of it, as weir_recv: 0 at its end (trailers were read over), -1 with an error: ENODATA of kind CLOSED where the stream ended
+ * before it, EPROTO where chunks are malformed. Parks.
+ */
+ssize_t http_body_read(struct http_body *body, void *buffer, size_t size);
+
+/* The same as a lent view, as weir_receive. */
+ssize_t http_body_receive(struct http_body *body, char **data);
+
+/* Reads over the rest, at most `most` bytes. True: the connection is at the next message. */
+bool http_body_skip(struct http_body *body, uint64_t most);
+
+#endif
