@@ -37,6 +37,12 @@ struct mount_status {
 struct mounts *mounts_new(size_t most);
 void mounts_free(struct mounts *mounts);
 
+/*
+ * The service ends: listeners have their answers end soon, whoever comes is refused with 503, sources fail with
+ * ECANCELED. Any thread. Does not park.
+ */
+void mounts_stop(struct mounts *mounts);
+
 /* The mount of that path ("/radio"), or NULL; made where there is none (`kind`), NULL with ENOSPC of kind LIMIT above `most`. Held: mount_drop. */
 struct mount *mounts_find(struct mounts *mounts, const char *path);
 struct mount *mounts_make(struct mounts *mounts, const char *path, enum mount_kind kind);
@@ -44,6 +50,9 @@ void mount_drop(struct mount *mount);
 
 /* Copies the status of at most `most`; returns how many there are. */
 size_t mounts_status(struct mounts *mounts, struct mount_status *status, size_t most);
+
+/* The status of one. */
+void mount_look(struct mount *mount, struct mount_status *status);
 
 /* --- a source --- */
 
