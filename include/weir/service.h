@@ -13,7 +13,7 @@ typedef struct weir_service {
     const char *summary;     /* one line: "sends back what it receives" */
     const char *description; /* paragraphs for --help and the manual */
     const char *const
-        *transports; /* of "tcp", "tls", "udp", "unix", "unix-datagram", the default first; NULL-terminated */
+        *transports; /* of "tcp", "tls", "udp", "unix", "unix-datagram", "http", "https", the default first; NULL-terminated */
     const char *const *endpoints; /* the default ones; NULL-terminated */
     const char *const *examples;  /* pairs: a command line, what it does; NULL-terminated */
     const char *try_line; /* a line to try it; %w is the program as it was called, %s the endpoint: "%w ask %s hello" */
@@ -42,6 +42,13 @@ typedef struct weir_service {
      */
     bool takes_command;
     size_t command_offset;
+    /*
+     * At the signal that ends it, when its clients are about to have the drain's time: those that would never finish are to
+     * be ended. Does not park. NULL: all of them do.
+     */
+    void (*stopping)(void *arg);
+    /* Whether all its clients must be in one process: it is not served by several (weir_run_options.processes). */
+    bool one_process;
 } weir_service;
 
 /* Adds a service to those of weir_service_find, for programs with services of their own. 0, or -1 with EEXIST, EINVAL, ENOMEM. */

@@ -65,7 +65,7 @@ static void close_service(struct serving *serving)
 static int open_service(struct run *run, const weir_service *service)
 {
     struct serving *serving = &run->servings[run->count];
-    if (serving_prepare(serving, service) < 0)
+    if (serving_check_processes(service, &run->settings) < 0 || serving_prepare(serving, service) < 0)
         return -1;
     weir_option_set set = serving_set(serving);
     weir_arguments none;

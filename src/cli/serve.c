@@ -75,7 +75,8 @@ static int serve_until_signal(struct serving *serving, const weir_arguments *arg
     const struct serving_group alone = {.servings = serving, .count = 1};
     size_t count = before_command(arguments, serving->service);
     serving_log(run);
-    if (serving_set_command(serving, arguments->items + count) < 0 || serving_open(serving, server) < 0)
+    if (serving_check_processes(serving->service, run) < 0 ||
+        serving_set_command(serving, arguments->items + count) < 0 || serving_open(serving, server) < 0)
         return failed();
     if (serving_add(serving, arguments->items + 1, count - 1) < 0 ||
         tls_check_server(&server->listen.tls, serving->server, "serve") < 0)

@@ -2,6 +2,7 @@
 #include "serving.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,15 @@ int serving_set_command(struct serving *serving, const char *const *words)
         return weir_fail(WEIR_ERROR_USAGE, EINVAL, "serve", service->name, "the program to run is to follow \"--\"");
     memcpy((char *)serving->settings + service->command_offset, &words, sizeof words);
     return 0;
+}
+
+int serving_check_processes(const weir_service *service, const struct run_settings *run)
+{
+    if (run->processes <= 1 || !service->one_process)
+        return 0;
+    return weir_fail(WEIR_ERROR_USAGE, EINVAL, "serve", service->name,
+                     "--processes %" PRId64 ": all its clients are to be in one process; --workers uses more CPUs",
+                     run->processes);
 }
 
 int serving_open(struct serving *serving, const weir_server_options *options)
@@ -145,6 +155,14 @@ static void reload(void *arg)
         reload_certificate(group->servings[i].server);
 }
 
+static void tell_stopping(void *arg)
+{
+    const struct serving_group *group = arg;
+    for (size_t i = 0; i < group->count; i++)
+        if (group->servings[i].service->stopping)
+            group->servings[i].service->stopping(group->servings[i].arg);
+}
+
 /* Where none can, SIGHUP stays what it is to every other program. */
 static bool can_reload(const struct serving_group *group, const weir_server_options *options)
 {
@@ -165,6 +183,7 @@ int serving_run(const struct serving_group *group, const struct run_settings *se
         servers[i] = group->servings[i].server;
     run.ready = tell_ready;
     run.reload = can_reload(group, options) ? reload : NULL;
+    run.stopping = tell_stopping;
     run.arg = (void *)(uintptr_t)group;
     int result = weir_run_servers(servers, group->count, &run);
     free(servers);

@@ -34,6 +34,9 @@ weir_option_set serving_set(const struct serving *serving);
  */
 int serving_set_command(struct serving *serving, const char *const *words);
 
+/* Whether the service can be in as many processes as the settings say. 0, or -1 with an error of kind USAGE. */
+int serving_check_processes(const weir_service *service, const struct run_settings *run);
+
 /* Starts the service and makes its server. 0 or -1. */
 int serving_open(struct serving *serving, const weir_server_options *options);
 
