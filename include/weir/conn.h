@@ -172,6 +172,9 @@ WEIR_API int weir_send_all(weir_conn *conn, const void *data, size_t size);
 WEIR_API ssize_t weir_send_vector(weir_conn *conn, const struct iovec *vector, int count);
 WEIR_API int weir_send_vector_all(weir_conn *conn, const struct iovec *vector, int count);
 
+/* The same as weir_send_vector with the flags of weir_send_flags. By TLS at most one lent buffer's worth goes at a time. */
+WEIR_API ssize_t weir_send_vector_flags(weir_conn *conn, const struct iovec *vector, int count, int flags);
+
 /* Sends a datagram to `to`, or to the peer that weir_connect fixed if NULL. Returns its length, or -1 as sendto(2). */
 WEIR_API ssize_t weir_sendto(weir_conn *conn, const void *data, size_t size, int flags, const weir_address *to);
 

@@ -60,6 +60,12 @@ WEIR_API int weir_sleep(int64_t duration);
 /* Waits until the monotonic clock reaches `deadline`; one that has passed is a weir_yield. Parks. Returns 0, or -1 with ECANCELED. */
 WEIR_API int weir_sleep_until(int64_t deadline);
 
+/*
+ * Gives back the memory of the calling fiber's stack below what is in use, for a fiber that has called deep and is about
+ * to wait for long: many of them cost a page or two each then. Costs a system call. Nothing outside of fibers.
+ */
+WEIR_API void weir_forget_stack(void);
+
 /* The calling fiber; NULL outside of fibers. */
 WEIR_API weir_fiber *weir_self(void);
 

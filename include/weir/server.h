@@ -131,6 +131,9 @@ WEIR_API char *weir_counters_text(const weir_counters *counters, bool json, char
 /* The server whose handler the caller is in, so that a handler can stop it; NULL outside of one. */
 WEIR_API weir_server *weir_server_self(void);
 
+/* Whether it has begun to stop: a handler without an end of its own returns then. Any thread; false for NULL. */
+WEIR_API bool weir_server_stopping(const weir_server *server);
+
 /*
  * Which of several processes (weir_run_options.processes) the server is in, from 0 on; whoever takes the place of one
  * that has died has its number. 0 where there is but one.

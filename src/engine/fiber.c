@@ -295,6 +295,11 @@ void weir__forget_stack(void)
         weir__stack_forget(&fiber->stack, __builtin_frame_address(0));
 }
 
+void weir_forget_stack(void)
+{
+    weir__forget_stack();
+}
+
 weir_fiber *weir_self(void)
 {
     return weir__fiber_running();

@@ -127,19 +127,24 @@ int weir_send_all(weir_conn *conn, const void *data, size_t size)
 
 /* --- vectors --- */
 
-static ssize_t send_vector(weir_conn *conn, const struct iovec *vector, int count)
+static ssize_t send_vector(weir_conn *conn, const struct iovec *vector, int count, int flags)
 {
     struct msghdr message = {.msg_iov = (struct iovec *)vector, .msg_iovlen = (size_t)count};
-    return weir__conn_send_message(conn, &message, 0);
+    return weir__conn_send_message(conn, &message, flags);
+}
+
+ssize_t weir_send_vector_flags(weir_conn *conn, const struct iovec *vector, int count, int flags)
+{
+    if (weir__conn_enter(conn, WEIR__WRITABLE, "send") < 0)
+        return -1;
+    ssize_t length = send_vector(conn, vector, count, flags);
+    weir__conn_leave(conn, WEIR__WRITABLE);
+    return length;
 }
 
 ssize_t weir_send_vector(weir_conn *conn, const struct iovec *vector, int count)
 {
-    if (weir__conn_enter(conn, WEIR__WRITABLE, "send") < 0)
-        return -1;
-    ssize_t length = send_vector(conn, vector, count);
-    weir__conn_leave(conn, WEIR__WRITABLE);
-    return length;
+    return weir_send_vector_flags(conn, vector, count, 0);
 }
 
 /* Passes over what went of the first buffers; what is left of the one in the middle is `part`. Returns the index of the first whole one. */
@@ -161,7 +166,7 @@ static ssize_t send_rest(weir_conn *conn, const struct iovec *vector, int count,
     int first = pass_over(vector, count, done, &part);
     if (part.iov_len)
         return weir__conn_send(conn, part.iov_base, part.iov_len, first + 1 < count ? MSG_MORE : 0);
-    return send_vector(conn, vector + first, count - first);
+    return send_vector(conn, vector + first, count - first, 0);
 }
 
 int weir_send_vector_all(weir_conn *conn, const struct iovec *vector, int count)

@@ -250,6 +250,11 @@ void weir_server_stop(weir_server *server, int64_t deadline)
     pthread_mutex_unlock(&server->lock);
 }
 
+bool weir_server_stopping(const weir_server *server)
+{
+    return server && atomic_load(&server->stopping);
+}
+
 void weir__server_worker_ended(weir_server *server)
 {
     pthread_mutex_lock(&server->lock);

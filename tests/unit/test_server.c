@@ -71,7 +71,9 @@ static void clients_have_threads_where_much_is_thread_local(void **state)
 static void stopper(weir_conn *conn, void *arg)
 {
     check(weir_server_self() == *(weir_server **)arg && weir_server_process(weir_server_self()) == 0);
+    check(!weir_server_stopping(weir_server_self()));
     weir_server_stop(weir_server_self(), WEIR_FOREVER);
+    check(weir_server_stopping(weir_server_self()));
     check(weir_server_wait(*(weir_server **)arg, WEIR_NOW) < 0 && errno == EDEADLK);
     echo(conn, NULL);
 }

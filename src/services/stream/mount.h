@@ -34,8 +34,21 @@ struct mount_status {
     int64_t started; /* wall clock, seconds: of the source */
 };
 
-struct mounts *mounts_new(size_t most);
+struct mounts_options {
+    size_t most;  /* mounts at once; default 100 */
+    size_t burst; /* bytes of the latest audio that a listener is sent at once; default 64 KiB */
+    size_t queue; /* bytes behind which a listener is set forward; default 512 KiB, at least the burst and 64 KiB */
+    int64_t
+        patience; /* a listener that takes nothing for so long is given up (the server's write_timeout); default 1 min */
+    int64_t grace; /* how long listeners wait for a source where there is nothing to fall back to; default 10 s */
+};
+
+/* NULL with ENOMEM. Every zero is the default. */
+struct mounts *mounts_new(const struct mounts_options *options);
 void mounts_free(struct mounts *mounts);
+
+/* What listeners of all other mounts hear while those have no source, if it is of the same type. NULL: nothing, as at first. */
+void mounts_set_fallback(struct mounts *mounts, struct mount *fallback);
 
 /*
  * The service ends: listeners have their answers end soon, whoever comes is refused with 503, sources fail with
@@ -82,7 +95,13 @@ void mount_end(struct mount_source *source);
 
 struct http_exchange;
 
-/* Answers a GET or HEAD of a mount, until the listener goes. Parks. */
+/* How many have asked for this mount and listen, or wait, at the moment: for relays on demand. */
+uint64_t mount_listeners(struct mount *mount);
+
+/*
+ * Answers a request for a mount, whatever its method: GET (until the listener goes), HEAD, and a web player's preflight, OPTIONS.
+ * Frees the head of the request before it streams. Parks.
+ */
 void mount_listen(struct mount *mount, struct http_exchange *exchange);
 
 #endif
