@@ -21,7 +21,8 @@ typedef enum weir_option_kind {
 } weir_option_kind;
 
 typedef struct weir_option_list {
-    const char **items; /* allocated, as names; freed by weir_options_free */
+    /* Allocated, as names, and freed by weir_options_free; NULL-terminated, and NULL where there is none. */
+    const char **items;
     const char *
         *names; /* the option that each was given by: rows may share a list, which keeps the order of them all */
     size_t count;

@@ -210,11 +210,12 @@ static int add_to_list(const struct value *value)
     weir_option_list *list = value->member;
     if ((list->count & (list->count - 1)) == 0) {
         size_t capacity = list->count > 0 ? 2 * list->count : 1;
-        if (grow(&list->items, capacity) < 0 || grow(&list->names, capacity) < 0)
+        if (grow(&list->items, capacity + 1) < 0 || grow(&list->names, capacity) < 0)
             return weir__fail_memory("options");
     }
     list->names[list->count] = value->option->name;
     list->items[list->count++] = value->text;
+    list->items[list->count] = NULL;
     return 0;
 }
 

@@ -287,9 +287,11 @@ static void lists_grow_in_order(void **state)
     const char *const expected[] = {"a", "b", "", "e", "f"};
     for (size_t i = 0; i < 5; i++)
         assert_string_equal(settings.via.items[i], expected[i]);
+    assert_null(settings.via.items[5]);
     assert_int_equal(settings.header.count, 2);
     assert_string_equal(settings.header.items[0], "c");
     assert_string_equal(settings.header.items[1], "d");
+    assert_null(settings.header.items[2]);
     end();
 }
 
