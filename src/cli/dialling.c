@@ -93,6 +93,8 @@ static int check(const struct dialling *dialling)
         return weir_fail(WEIR_ERROR_USAGE, EINVAL, command, endpoint, "with -n the host must be an address");
     if (dialling->source_port && !is_number(dialling->source_port))
         return weir_fail(WEIR_ERROR_USAGE, EINVAL, command, dialling->source_port, "not a port");
+    if (via_check(&dialling->via, &dialling->endpoint, command) < 0)
+        return -1;
     return tls_check(&dialling->tls, &dialling->endpoint, command, "");
 }
 
@@ -124,27 +126,49 @@ static const char *local_end(const struct dialling *dialling, char *text, size_t
     return text;
 }
 
-weir_conn *dialling_connect(const struct dialling *dialling)
+/* Through others the socket's own ends are not the connection's. */
+static void say_connected(const struct dialling *dialling, weir_conn *conn)
 {
-    char local[300];
-    weir_connect_options options = {
-        .size = sizeof options,
+    char here[400], there[400], spoken[100];
+    if (dialling->via.count > 0)
+        dialling_say(dialling, "connected to %s", dialling->endpoint.text);
+    else
+        dialling_say(dialling, "connected to %s from %s", weir_peer_endpoint(conn, there, sizeof there),
+                     weir_local_endpoint(conn, here, sizeof here));
+    if (*weir_tls_text(conn, spoken, sizeof spoken))
+        dialling_say(dialling, "%s, with %s", spoken, weir_peer_name(conn) ? weir_peer_name(conn) : "nobody verified");
+}
+
+void dialling_prepare(const struct dialling *dialling, char local[DIALLING_LOCAL_MOST], weir_connect_options *options)
+{
+    *options = (weir_connect_options){
+        .size = sizeof *options,
         .timeout = dialling->timeout,
-        .bind = local_end(dialling, local, sizeof local),
+        .bind = local_end(dialling, local, DIALLING_LOCAL_MOST),
         .family = dialling->ipv4   ? AF_INET
                   : dialling->ipv6 ? AF_INET6
                                    : 0,
         .tls = dialling->tls,
     };
+}
+
+void dialling_say_connected(const struct dialling *dialling, weir_conn *conn)
+{
+    char here[400], there[400], spoken[100];
+    dialling_say(dialling, "connected to %s from %s", weir_peer_endpoint(conn, there, sizeof there),
+                 weir_local_endpoint(conn, here, sizeof here));
+    if (*weir_tls_text(conn, spoken, sizeof spoken))
+        dialling_say(dialling, "%s, with %s", spoken, weir_peer_name(conn) ? weir_peer_name(conn) : "nobody verified");
+}
+
+weir_conn *dialling_connect(const struct dialling *dialling)
+{
+    char local[DIALLING_LOCAL_MOST];
+    weir_connect_options options;
+    dialling_prepare(dialling, local, &options);
     dialling_say(dialling, "connecting to %s", dialling->endpoint.text);
     weir_conn *conn = weir_connect(dialling->endpoint.text, &options);
-    if (conn) {
-        char here[400], there[400], spoken[100];
-        dialling_say(dialling, "connected to %s from %s", weir_peer_endpoint(conn, there, sizeof there),
-                     weir_local_endpoint(conn, here, sizeof here));
-        if (*weir_tls_text(conn, spoken, sizeof spoken))
-            dialling_say(dialling, "%s, with %s", spoken,
-                         weir_peer_name(conn) ? weir_peer_name(conn) : "nobody verified");
-    }
+    if (conn)
+        dialling_say_connected(dialling, conn);
     return conn;
 }
