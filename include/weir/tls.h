@@ -11,7 +11,8 @@ typedef struct weir_listener weir_listener;
 
 /*
  * How TLS is spoken: 1.2 or 1.3, never less. A member of other options; every zero is the default. Files are PEM, and
- * read when they are needed: by weir_connect, weir_listen, weir_server_new and weir_server_reload.
+ * read when they are needed: by weir_connect, weir_listen, weir_server_new and weir_server_reload; in a fiber on the
+ * pool. Clients of the same options go on with the sessions of those before them, to the same endpoint by the same name.
  */
 typedef struct weir_tls_options {
     const char *cert; /* our certificate, and behind it those it hangs on; a server must have one */
@@ -23,6 +24,7 @@ typedef struct weir_tls_options {
     const char *ca;
     const char *server_name; /* clients: the name that the certificate must be for; default: the endpoint's host */
     bool insecure;    /* clients: take any certificate. Whoever sits in between reads all; said in the log each time */
+    bool fresh;       /* clients: shake hands in full, not with the session of a connection before */
     bool wipe;        /* overwrite what was read where it was deciphered, which costs some: for passwords */
     const char *alpn; /* protocols, the dearest first, with commas: "h2,http/1.1"; default: none are spoken of */
 } weir_tls_options;

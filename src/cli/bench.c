@@ -1,6 +1,7 @@
 /* weir bench: reads what is wanted, starts the workers, watches the time. */
 #include "bench.h"
 #include "securing.h"
+#include "via.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -38,7 +39,8 @@ static const weir_option bench_options[] = {
      "draws the rate and the latencies over time, and all latencies by percentile, as an SVG image"},
     {0},
 };
-static const struct option_section bench_sections[] = {{"Options", bench_options}, {"TLS", client_tls_options}, {0}};
+static const struct option_section bench_sections[] = {
+    {"Options", bench_options}, {"TLS", client_tls_options}, {"Through others", via_options}, {0}};
 
 /* --- what is wanted --- */
 
@@ -134,12 +136,13 @@ static int find_target(struct bench *bench)
 {
     weir_address peer;
     weir_conn *conn =
-        weir_connect(bench->endpoint.text,
-                     WEIR_OPTIONS(weir_connect_options, .timeout = bench_timeout(bench), .tls = bench->settings.tls));
+        weir_connect(bench->endpoint.text, WEIR_OPTIONS(weir_connect_options, .timeout = bench_timeout(bench),
+                                                        .tls = bench->settings.tls, .via = bench->settings.via.items));
     if (!conn)
         return -1;
     snprintf(bench->target, sizeof bench->target, "%s", bench->endpoint.text);
-    if (bench->endpoint.scheme != WEIR_SCHEME_UNIX && weir_peer_address(conn, &peer) == 0) {
+    bool direct = bench->settings.via.count == 0 && bench->endpoint.scheme != WEIR_SCHEME_UNIX;
+    if (direct && weir_peer_address(conn, &peer) == 0) {
         weir_endpoint_text(bench->endpoint.scheme, bench->endpoint.datagram, &peer, bench->target,
                            sizeof bench->target);
         bench->sources = sources_for(bench, &peer);
@@ -148,9 +151,10 @@ static int find_target(struct bench *bench)
     return 0;
 }
 
-/* Connections go to an address, and certificates are for names. */
-static void name_server(struct bench *bench)
+/* Connections go to an address, and certificates are for names; and each handshake is to be a whole one. */
+static void set_security(struct bench *bench)
 {
+    bench->settings.tls.fresh = true;
     if (weir_scheme_is_secure(bench->endpoint.scheme) && !bench->settings.tls.server_name)
         bench->settings.tls.server_name = *bench->endpoint.host ? bench->endpoint.host : "localhost";
 }
@@ -306,9 +310,10 @@ static int bench_endpoint(struct bench *bench, const weir_arguments *arguments)
     if (arguments->count > 1)
         return wrong_usage(arguments->items[1], "bench takes one endpoint");
     if (weir_parse_endpoint(arguments->items[0], "tcp", &bench->endpoint) < 0 || check(bench) < 0 ||
-        tls_check(&bench->settings.tls, &bench->endpoint, "bench", "") < 0)
+        tls_check(&bench->settings.tls, &bench->endpoint, "bench", "") < 0 ||
+        via_check(&bench->settings.via, &bench->endpoint, "bench") < 0)
         return failed();
-    name_server(bench);
+    set_security(bench);
     bench->mode = mode_of(bench);
     if (raise_descriptor_limit(bench) < 0 || find_target(bench) < 0)
         return failed();
@@ -322,10 +327,12 @@ static int bench_endpoint(struct bench *bench, const weir_arguments *arguments)
 static int run(const struct command *command, int argc, char *const *argv)
 {
     struct bench bench = {0};
-    weir_option_set sets[] = {{bench_options, &bench.settings}, {client_tls_options, &bench.settings.tls}};
+    weir_option_set sets[] = {{bench_options, &bench.settings},
+                              {client_tls_options, &bench.settings.tls},
+                              {via_options, &bench.settings.via}};
     struct command_line line;
     int status;
-    if (command_begin(command, &line, sets, 2, argc, argv, &status))
+    if (command_begin(command, &line, sets, 3, argc, argv, &status))
         status = bench_endpoint(&bench, &line.arguments);
     command_line_free(&line);
     return status;

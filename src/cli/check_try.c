@@ -52,11 +52,12 @@ static int ask_by_datagram(const struct check *check, struct check_target *targe
     return errno == ETIMEDOUT ? fail_silent(target) : -1;
 }
 
-/* One of a name's addresses is to show the name's certificate. */
+/* One of a name's addresses is to show the name's certificate, and each anew. */
 static weir_conn *dial(const struct check_target *target)
 {
     struct dialling dialling = target->dialling;
     weir_endpoint named;
+    dialling.tls.fresh = true;
     if (weir_scheme_is_secure(dialling.endpoint.scheme) && !dialling.tls.server_name &&
         weir_parse_endpoint(target->named, NULL, &named) == 0)
         dialling.tls.server_name = *named.host ? named.host : "localhost";
@@ -68,7 +69,8 @@ static int reach(const struct check *check, struct check_target *target)
     weir_conn *conn = dial(target);
     if (!conn)
         return -1;
-    weir_peer_address(conn, &target->address);
+    if (target->dialling.via.count == 0) /* else it is known only there */
+        weir_peer_address(conn, &target->address);
     int result = target->dialling.endpoint.datagram ? ask_by_datagram(check, target, conn) : 0;
     int number = errno;
     weir_close(conn);

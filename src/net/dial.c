@@ -187,7 +187,7 @@ static weir_conn *dial(struct weir__dialling *dialling)
 static weir_conn *dial_secure(struct weir__dialling *dialling)
 {
     const weir_tls_options *options = &dialling->options->tls;
-    struct weir__tls_context *context = weir__tls_client(options);
+    struct weir__tls_context *context = weir__tls_client(options, dialling->endpoint->text, dialling->deadline);
     weir_conn *conn = context == NULL ? NULL : dial(dialling);
     bool done = conn != NULL && weir__tls_attach(conn, context, false) == 0 &&
                 weir__tls_expect(conn, options, dialling->endpoint) == 0 &&

@@ -176,6 +176,7 @@ void weir__tls_free(struct weir__tls *tls)
     free(tls->reason);
     free(tls->peer_name);
     free(tls->alpn);
+    free(tls->peer);
     free(tls);
 }
 

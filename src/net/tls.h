@@ -50,9 +50,10 @@ struct weir__tls {
     uint8_t kind;        /* weir_error_kind */
     char *reason;        /* NULL: the system's words */
     char *peer_name, *alpn;
+    char *peer; /* client: whom it expects, and where; what sessions are kept by. NULL: none is */
 };
 
-/* --- tls_context.c: certificates, keys, whom to trust --- */
+/* --- tls_files.c, tls_context.c: certificates, keys, whom to trust. The first three park in fibers. --- */
 
 /* What a server of these options shows. Reads files. NULL with an error. */
 struct weir__tls_context *weir__tls_server(const weir_tls_options *options);
@@ -63,8 +64,11 @@ struct weir__tls_context *weir__tls_server(const weir_tls_options *options);
  */
 int weir__tls_reload(struct weir__tls_context *context);
 
-/* What a client of these options uses; many have one. NULL with an error. weir__tls_drop is due. */
-struct weir__tls_context *weir__tls_client(const weir_tls_options *options);
+/*
+ * What a client of these options uses; many have one. NULL with an error, which names the endpoint where it is none of
+ * a file. weir__tls_drop is due.
+ */
+struct weir__tls_context *weir__tls_client(const weir_tls_options *options, const char *endpoint, int64_t deadline);
 
 /* One more who uses it, and one less. */
 struct weir__tls_context *weir__tls_take(struct weir__tls_context *context);
@@ -112,7 +116,7 @@ void weir__tls_discard(weir_conn *conn);
 
 /* --- tls_handshake.c --- */
 
-/* Whose certificate is to be shown: a name or an address. 0 or -1. */
+/* Whose certificate is to be shown: a name or an address. With whom a session is kept, it is gone on with. 0 or -1. */
 int weir__tls_expect(weir_conn *conn, const weir_tls_options *options, const weir_endpoint *endpoint);
 
 /*

@@ -86,7 +86,13 @@ static void keep(struct weir__tls_context *context, const struct stamp stamps[FI
     weir__tls_drop(before);
 }
 
-struct weir__tls_context *weir__tls_client(const weir_tls_options *options)
+struct weir__tls_context *weir__tls_client_without_files(const weir_tls_options *options)
+{
+    static const struct stamp none[FILES];
+    return options->ca || options->cert || options->key ? NULL : find(options, none);
+}
+
+struct weir__tls_context *weir__tls_client_context(const weir_tls_options *options)
 {
     struct stamp stamps[FILES];
     take_stamps(options, stamps);

@@ -24,7 +24,7 @@ static int copy(const char **to, const char *from)
     return from && !*to ? -1 : 0;
 }
 
-static int copy_options(weir_tls_options *to, const weir_tls_options *from)
+int weir__tls_copy_options(weir_tls_options *to, const weir_tls_options *from)
 {
     *to = (weir_tls_options){.insecure = from->insecure, .wipe = from->wipe};
     if (copy(&to->cert, from->cert) < 0 || copy(&to->key, from->key) < 0 || copy(&to->ca, from->ca) < 0 ||
@@ -33,7 +33,7 @@ static int copy_options(weir_tls_options *to, const weir_tls_options *from)
     return 0;
 }
 
-static void free_options(const weir_tls_options *options)
+void weir__tls_free_options(const weir_tls_options *options)
 {
     free((char *)(uintptr_t)options->cert);
     free((char *)(uintptr_t)options->key);
@@ -143,7 +143,7 @@ static int set_trust(const struct weir__tls_context *context, SSL_CTX *made)
 /* --- making one --- */
 
 /*
- * Sessions are in tickets, which cost no memory here. What is buffered goes when it is empty: an idle connection is
+ * Sessions are in tickets, which cost a server no memory. What is buffered goes when it is empty: an idle connection is
  * to be small.
  */
 static int set_manners(const struct weir__tls_context *context, SSL_CTX *made)
@@ -155,6 +155,8 @@ static int set_manners(const struct weir__tls_context *context, SSL_CTX *made)
     SSL_CTX_set_mode(made, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(made, 1);
     SSL_CTX_set_session_cache_mode(made, SSL_SESS_CACHE_OFF);
+    if (!context->server)
+        weir__tls_keep_sessions(made);
     if (SSL_CTX_set_min_proto_version(made, TLS1_2_VERSION) != 1 ||
         (context->server &&
          (SSL_CTX_set_session_id_context(made, name, sizeof name - 1) != 1 || SSL_CTX_set_num_tickets(made, 1) != 1)))
@@ -188,18 +190,10 @@ struct weir__tls_context *weir__tls_context_new(const weir_tls_options *options,
     context->server = server;
     context->references = 1;
     pthread_mutex_init(&context->lock, NULL);
-    if (copy_options(&context->options, options) == 0 && write_protocols(context) == 0 &&
+    if (weir__tls_copy_options(&context->options, options) == 0 && write_protocols(context) == 0 &&
         (context->made = make(context)))
         return context;
     weir__tls_drop(context);
-    return NULL;
-}
-
-struct weir__tls_context *weir__tls_server(const weir_tls_options *options)
-{
-    if (options->cert)
-        return weir__tls_context_new(options, true);
-    weir_fail(WEIR_ERROR_USAGE, EINVAL, "tls", "", "a server must have a certificate beside its key (--cert)");
     return NULL;
 }
 
@@ -214,9 +208,10 @@ void weir__tls_drop(struct weir__tls_context *context)
     if (!context || atomic_fetch_sub(&context->references, 1) > 1)
         return;
     int saved = errno;
+    weir__tls_forget_sessions(context);
     SSL_CTX_free(context->made);
     pthread_mutex_destroy(&context->lock);
-    free_options(&context->options);
+    weir__tls_free_options(&context->options);
     free(context->protocols);
     free(context);
     errno = saved;
@@ -244,7 +239,7 @@ static void keep_ticket_keys(SSL_CTX *from, SSL_CTX *to)
     OPENSSL_cleanse(keys, sizeof keys);
 }
 
-int weir__tls_reload(struct weir__tls_context *context)
+int weir__tls_make_anew(struct weir__tls_context *context)
 {
     SSL_CTX *made = make(context);
     if (!made)

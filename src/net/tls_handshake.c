@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "net/tls.h"
+#include "net/tls_context.h"
 
 /* Where nobody set a time. */
 #define LONGEST WEIR_S(10)
@@ -45,13 +45,29 @@ static int set_name(SSL *ssl, const char *name)
     return 0;
 }
 
+/* The name is what was verified; the endpoint spares those of one name elsewhere a ticket that is not theirs. */
+static void go_on(struct weir__tls *tls, const weir_endpoint *endpoint, const char *name)
+{
+    size_t size = strlen(endpoint->text) + 1 + strlen(name) + 1;
+    if (!(tls->peer = malloc(size)))
+        return;
+    struct weir__text text = weir__text(tls->peer, size);
+    weir__text_put(&text, endpoint->text);
+    weir__text_put(&text, " ");
+    weir__text_put(&text, name);
+    weir__tls_resume(tls);
+}
+
 int weir__tls_expect(weir_conn *conn, const weir_tls_options *options, const weir_endpoint *endpoint)
 {
     struct weir__tls *tls = weir__tls_of(conn);
     const char *host = endpoint->host_kind == WEIR_HOST_DEFAULT ? "localhost" : endpoint->host;
+    const char *name = options->server_name ? options->server_name : host;
     tls->insecure = options->insecure;
     ERR_clear_error();
-    int result = set_name(tls->ssl, options->server_name ? options->server_name : host);
+    int result = set_name(tls->ssl, name);
+    if (result == 0 && !options->fresh)
+        go_on(tls, endpoint, name);
     ERR_clear_error();
     return result;
 }
