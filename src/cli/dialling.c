@@ -126,8 +126,22 @@ static const char *local_end(const struct dialling *dialling, char *text, size_t
     return text;
 }
 
+void dialling_prepare(const struct dialling *dialling, char local[DIALLING_LOCAL_MOST], weir_connect_options *options)
+{
+    *options = (weir_connect_options){
+        .size = sizeof *options,
+        .timeout = dialling->timeout,
+        .bind = local_end(dialling, local, DIALLING_LOCAL_MOST),
+        .family = dialling->ipv4   ? AF_INET
+                  : dialling->ipv6 ? AF_INET6
+                                   : 0,
+        .tls = dialling->tls,
+        .via = dialling->via.items,
+    };
+}
+
 /* Through others the socket's own ends are not the connection's. */
-static void say_connected(const struct dialling *dialling, weir_conn *conn)
+void dialling_say_connected(const struct dialling *dialling, weir_conn *conn)
 {
     char here[400], there[400], spoken[100];
     if (dialling->via.count > 0)
@@ -139,34 +153,14 @@ static void say_connected(const struct dialling *dialling, weir_conn *conn)
         dialling_say(dialling, "%s, with %s", spoken, weir_peer_name(conn) ? weir_peer_name(conn) : "nobody verified");
 }
 
-void dialling_prepare(const struct dialling *dialling, char local[DIALLING_LOCAL_MOST], weir_connect_options *options)
-{
-    *options = (weir_connect_options){
-        .size = sizeof *options,
-        .timeout = dialling->timeout,
-        .bind = local_end(dialling, local, DIALLING_LOCAL_MOST),
-        .family = dialling->ipv4   ? AF_INET
-                  : dialling->ipv6 ? AF_INET6
-                                   : 0,
-        .tls = dialling->tls,
-    };
-}
-
-void dialling_say_connected(const struct dialling *dialling, weir_conn *conn)
-{
-    char here[400], there[400], spoken[100];
-    dialling_say(dialling, "connected to %s from %s", weir_peer_endpoint(conn, there, sizeof there),
-                 weir_local_endpoint(conn, here, sizeof here));
-    if (*weir_tls_text(conn, spoken, sizeof spoken))
-        dialling_say(dialling, "%s, with %s", spoken, weir_peer_name(conn) ? weir_peer_name(conn) : "nobody verified");
-}
-
 weir_conn *dialling_connect(const struct dialling *dialling)
 {
     char local[DIALLING_LOCAL_MOST];
     weir_connect_options options;
     dialling_prepare(dialling, local, &options);
-    dialling_say(dialling, "connecting to %s", dialling->endpoint.text);
+    char through[400];
+    dialling_say(dialling, "connecting to %s%s", dialling->endpoint.text,
+                 via_text(&dialling->via, through, sizeof through));
     weir_conn *conn = weir_connect(dialling->endpoint.text, &options);
     if (conn)
         dialling_say_connected(dialling, conn);
