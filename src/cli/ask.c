@@ -16,8 +16,11 @@ static const weir_option ask_options[] = {
      "how long to wait for the connection, then for the first byte", "5s"},
     {0},
 };
-static const struct option_section ask_sections[] = {
-    {"Options", ask_options}, {"Connecting", dialling_options}, {"TLS", client_tls_options}, {0}};
+static const struct option_section ask_sections[] = {{"Options", ask_options},
+                                                     {"Connecting", dialling_options},
+                                                     {"TLS", client_tls_options},
+                                                     {"Through others", via_options},
+                                                     {0}};
 
 /* Joins words by a space, with a newline where --line wants one. 0, or -1 with ENOMEM. */
 static int join(struct ask *ask, const char *const *words, size_t count)
@@ -52,11 +55,13 @@ static int read_question(struct ask *ask, const weir_arguments *words)
 static int run(const struct command *command, int argc, char *const *argv)
 {
     struct ask ask = {.dialling.command = "ask"};
-    weir_option_set sets[] = {
-        {ask_options, &ask}, {dialling_options, &ask.dialling}, {client_tls_options, &ask.dialling.tls}};
+    weir_option_set sets[] = {{ask_options, &ask},
+                              {dialling_options, &ask.dialling},
+                              {client_tls_options, &ask.dialling.tls},
+                              {via_options, &ask.dialling.via}};
     struct command_line line;
     int status;
-    if (command_begin(command, &line, sets, 3, argc, argv, &status))
+    if (command_begin(command, &line, sets, 4, argc, argv, &status))
         status = read_question(&ask, &line.arguments) < 0 ? failed() : weir_run(ask_talk, &ask, NULL);
     if (status < 0)
         status = failed();
@@ -81,6 +86,8 @@ static const char *const ask_examples[] = {
     "through a Unix socket",
     "weir ask --ca CA.pem tls://localhost:8443 hello",
     "by TLS, to a server whose CA is your own",
+    "weir ask --via socks5://localhost:1080 tcp://example.org:8000 hello",
+    "through a SOCKS proxy, which looks the name up",
     "weir ask --line mail.example.org:25 QUIT --timeout 2s",
     "a line, and at most two seconds without a word",
     NULL,

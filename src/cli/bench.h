@@ -24,6 +24,7 @@ struct bench_settings {
     bool churn, idle, json;
     const char *plot;
     weir_tls_options tls;
+    weir_option_list via;
 };
 
 /* What can go wrong with a connection or a message. */

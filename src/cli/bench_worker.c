@@ -87,8 +87,10 @@ int64_t bench_timeout(const struct bench *bench)
 static weir_conn *dial(const struct bench *bench, size_t turn)
 {
     char source[32];
-    weir_connect_options options = {
-        .size = sizeof options, .timeout = bench_timeout(bench), .tls = bench->settings.tls};
+    weir_connect_options options = {.size = sizeof options,
+                                    .timeout = bench_timeout(bench),
+                                    .tls = bench->settings.tls,
+                                    .via = bench->settings.via.items};
     if (bench->sources > 0) {
         snprintf(source, sizeof source, "127.0.0.%u", 1 + (unsigned)(turn % bench->sources));
         options.bind = source;

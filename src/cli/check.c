@@ -23,8 +23,11 @@ static const weir_option options[] = {
     {WEIR_OPTION_FLAG, "json", 0, NULL, AT(json), "prints a JSON object a line in place of the table"},
     {0},
 };
-static const struct option_section sections[] = {
-    {"Options", options}, {"Connecting", dialling_options}, {"TLS", client_tls_options}, {0}};
+static const struct option_section sections[] = {{"Options", options},
+                                                 {"Connecting", dialling_options},
+                                                 {"TLS", client_tls_options},
+                                                 {"Through others", via_options},
+                                                 {0}};
 
 /* --- which --- */
 
@@ -68,11 +71,14 @@ static int add_addresses(struct check *check, const struct dialling *dialling)
 }
 
 /* Whether there is somebody to connect to: what is no endpoint of a client's is wrong usage, not a missing answer. */
-static int check_endpoint(const weir_endpoint *endpoint)
+static int check_endpoint(const struct check *check, const weir_endpoint *endpoint)
 {
     bool local = endpoint->scheme == WEIR_SCHEME_UNIX;
     if (!local && (endpoint->host_kind == WEIR_HOST_ANY || endpoint->port == 0))
         return weir_fail(WEIR_ERROR_USAGE, EINVAL, "check", endpoint->text, "a host and a port are needed");
+    if (check->all_addresses && check->dialling.via.count > 0)
+        return weir_fail(WEIR_ERROR_USAGE, EINVAL, "check", endpoint->text,
+                         "--all-addresses is not for --via: names are looked up there");
     return 0;
 }
 
@@ -86,7 +92,7 @@ static int read_words(struct check *check, const weir_arguments *words)
                                .count = words->count - used,
                                .dashes = words->dashes > used ? words->dashes - used : 0};
         size_t taken = dialling_read(&one, &rest);
-        if (taken == 0 || check_endpoint(&one.endpoint) < 0 || !add_target(check, &one))
+        if (taken == 0 || check_endpoint(check, &one.endpoint) < 0 || !add_target(check, &one))
             return -1;
         used += taken;
     } while (used < words->count);
@@ -154,11 +160,13 @@ static int check_all(void *arg)
 static int run(const struct command *command, int argc, char *const *argv)
 {
     struct check check = {.dialling.command = "check"};
-    weir_option_set sets[] = {
-        {options, &check}, {dialling_options, &check.dialling}, {client_tls_options, &check.dialling.tls}};
+    weir_option_set sets[] = {{options, &check},
+                              {dialling_options, &check.dialling},
+                              {client_tls_options, &check.dialling.tls},
+                              {via_options, &check.dialling.via}};
     struct command_line line;
     int status;
-    if (command_begin(command, &line, sets, 3, argc, argv, &status))
+    if (command_begin(command, &line, sets, 4, argc, argv, &status))
         status = read_words(&check, &line.arguments) < 0 ? failed() : weir_run(check_all, &check, NULL);
     if (status < 0)
         status = failed();
@@ -181,6 +189,8 @@ static const char *const examples[] = {
     "every address of a name, IPv4 and IPv6",
     "weir check -c 5 -i 200ms --json :8000",
     "five tries, for a script",
+    "weir check --via http://localhost:3128 example.org:443",
+    "through an HTTP proxy",
     "weir check udp://:31337 --text hello --timeout 1s",
     "sends a datagram and waits for one",
     NULL,

@@ -16,11 +16,9 @@ static const weir_option options[] = {
     {0},
 };
 
-static const struct option_section sections[] = {{"Options", session_options},
-                                                 {"Time", options},
-                                                 {"Connecting", dialling_options},
-                                                 {"TLS", client_tls_options},
-                                                 {0}};
+static const struct option_section sections[] = {{"Options", session_options},     {"Time", options},
+                                                 {"Connecting", dialling_options}, {"TLS", client_tls_options},
+                                                 {"Through others", via_options},  {0}};
 
 static int connect_and_talk(void *arg)
 {
@@ -74,10 +72,11 @@ static int run(const struct command *command, int argc, char *const *argv)
     weir_option_set sets[] = {{session_options, &connecting.session},
                               {options, &connecting},
                               {dialling_options, &connecting.dialling},
-                              {client_tls_options, &connecting.dialling.tls}};
+                              {client_tls_options, &connecting.dialling.tls},
+                              {via_options, &connecting.dialling.via}};
     struct command_line line;
     int status;
-    if (command_begin(command, &line, sets, 4, argc, argv, &status))
+    if (command_begin(command, &line, sets, 5, argc, argv, &status))
         status =
             read_words(&connecting, &line.arguments) < 0 ? failed() : weir_run(connect_and_talk, &connecting, NULL);
     if (status < 0)
@@ -102,6 +101,8 @@ static const char *const examples[] = {
     "to somebody who speaks Latin-1, from a terminal that speaks UTF-8",
     "weir connect --summary --sha256 :8000 < FILE > COPY",
     "tells what went in each direction, and how it ended",
+    "weir connect --via ssh://user@example.org localhost 8000",
+    "to port 8000 of another machine, which need not be open to us, by ssh",
     "weir connect unix:/tmp/echo.socket",
     "through a Unix socket",
     NULL,

@@ -10,6 +10,7 @@
 #include "relaying.h"
 #include "securing.h"
 #include "serving.h"
+#include "via.h"
 
 struct relay_settings {
     struct relay relay;
@@ -17,6 +18,7 @@ struct relay_settings {
     weir_endpoint from;
     struct run_settings run;
     weir_server_options server;
+    weir_option_list via;
 };
 
 #define AT(member) offsetof(struct relay_settings, member)
@@ -49,6 +51,7 @@ static const struct option_section sections[] = {{"Options", relay_options},
                                                  {"Running", run_options},
                                                  {"Limits and how it serves", weir_server_option_table},
                                                  {"TLS, of FROM", weir_server_tls_option_table},
+                                                 {"To TO through others", via_options},
                                                  {0}};
 
 /* --- what is asked for --- */
@@ -93,13 +96,13 @@ static int check(const struct relay_settings *settings)
                                          : "a stream cannot go to datagrams, which have no end");
     if (!local && (to->host_kind == WEIR_HOST_ANY || to->port == 0))
         return usage_error(to->text, "TO is a host and a port to connect to");
-    if (is_itself(from, to))
+    if (settings->via.count == 0 && is_itself(from, to))
         return usage_error(to->text, "this is where it listens itself");
     if (settings->ipv4 && settings->ipv6)
         return usage_error(to->text, "-4 and -6 exclude each other");
     if (local && (settings->relay.connect.bind || settings->ipv4 || settings->ipv6))
         return usage_error(to->text, "-4, -6 and -s are for IP addresses");
-    if (tls_check(&settings->server.listen.tls, from, "relay", "") < 0 ||
+    if (via_check(&settings->via, to, "relay") < 0 || tls_check(&settings->server.listen.tls, from, "relay", "") < 0 ||
         tls_check(&settings->relay.connect.tls, to, "relay", "") < 0)
         return -1;
     if (from->datagram && settings->server.model == WEIR_MODEL_ITERATIVE)
@@ -209,6 +212,7 @@ static int run_relay(struct relay_settings *settings)
     }
     relay->open = shared_count_new();
     relay->connect.size = sizeof relay->connect;
+    relay->connect.via = settings->via.items;
     relay->connect.family = settings->ipv4 ? AF_INET : settings->ipv6 ? AF_INET6 : 0;
     int status = relay->open ? serve(settings) : failed();
     shared_count_free(relay->open);
@@ -222,10 +226,11 @@ static int run(const struct command *command, int argc, char *const *argv)
     weir_option_set sets[] = {{relay_options, &settings},
                               {run_options, &settings.run},
                               {weir_server_option_table, &settings.server},
-                              {weir_server_tls_option_table, &settings.server}};
+                              {weir_server_tls_option_table, &settings.server},
+                              {via_options, &settings.via}};
     struct command_line line;
     int status;
-    if (command_begin(command, &line, sets, 4, argc, argv, &status))
+    if (command_begin(command, &line, sets, 5, argc, argv, &status))
         status = read_words(&settings, &line.arguments) < 0 ? failed() : run_relay(&settings);
     command_line_free(&line);
     return status;
