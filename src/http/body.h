@@ -11,6 +11,7 @@ struct http_body {
     uint64_t left; /* of the length, or of the chunk that has begun */
     bool ended;    /* all of it was received: the next message may follow */
     bool begun;    /* CHUNKED: a chunk was read before, whose CR LF comes first */
+    bool failed;   /* it is malformed or was cut: nothing more is read of it */
 };
 
 void http_body_begin(struct http_body *body, weir_conn *conn, const struct http_head *head);
@@ -21,10 +22,10 @@ void http_body_begin(struct http_body *body, weir_conn *conn, const struct http_
  */
 ssize_t http_body_read(struct http_body *body, void *buffer, size_t size);
 
-/* The same as a lent view, as weir_receive. */
-ssize_t http_body_receive(struct http_body *body, char **data);
-
-/* Reads over the rest, at most `most` bytes. True: the connection is at the next message. */
+/*
+ * Reads over the rest, at most `most` bytes, within a few seconds; for what is longer or slower a closed connection is the
+ * better answer. True: the connection is at the next message.
+ */
 bool http_body_skip(struct http_body *body, uint64_t most);
 
 #endif

@@ -7,6 +7,7 @@
 /* One request and what becomes of it. Lives as long as its handler runs. */
 struct http_exchange {
     weir_conn *conn;
+    const char *name; /* what the field Server says */
     struct http_head request;
     struct http_body
         body; /* of the request, for handlers that want one; what they leave is read over, or ends the connection */

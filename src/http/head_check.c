@@ -1,0 +1,90 @@
+/* A head's bytes before they are taken apart: what http-parser lets through and smuggling lives on. */
+#include <string.h>
+
+#include "head_inside.h"
+
+/* A line of a head, without its CR LF. */
+struct line {
+    const char *text;
+    size_t length;
+};
+
+bool http_is_token(const char *text, size_t length)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+    for (size_t i = 0; i < length; i++) {
+        char byte = text[i];
+        bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9');
+        if (!plain && (byte == '\0' || !strchr(others, byte)))
+            return false;
+    }
+    return length > 0;
+}
+
+/* Whether a line has a control character; tabs are none. A CR or LF in it would be a bare one. */
+static bool has_controls(const struct line *line)
+{
+    for (size_t i = 0; i < line->length; i++) {
+        unsigned char byte = (unsigned char)line->text[i];
+        if ((byte < ' ' && byte != '\t') || byte == 0x7f)
+            return true;
+    }
+    return false;
+}
+
+/* "GET /path HTTP/1.1": three words of visible ASCII, two spaces. */
+static bool is_request_line(const struct line *line)
+{
+    const char *end = line->text + line->length;
+    const char *target = memchr(line->text, ' ', line->length);
+    const char *version = target ? memchr(target + 1, ' ', (size_t)(end - target - 1)) : NULL;
+    if (!version || version == target + 1 || version + 1 == end)
+        return false;
+    for (const char *byte = target + 1; byte < end; byte++)
+        if ((*byte == ' ' && byte != version) || *byte == '\t' || *byte == '#' || *byte < ' ')
+            return false;
+    return http_is_token(line->text, (size_t)(target - line->text));
+}
+
+/* A name, at once its colon, whatever. So a folded line is none either. */
+static bool is_field(const struct line *line)
+{
+    const char *colon = memchr(line->text, ':', line->length);
+    return colon && http_is_token(line->text, (size_t)(colon - line->text));
+}
+
+static int check_line(const struct line *line, bool request, size_t number)
+{
+    if (line->length > HTTP_LINE_MOST)
+        return request && number == 0 ? 414 : 431;
+    if (number > HTTP_FIELDS_MOST)
+        return 431;
+    if (has_controls(line))
+        return 400;
+    if (number > 0)
+        return is_field(line) ? 0 : 400;
+    return !request || is_request_line(line) ? 0 : 400;
+}
+
+/* The next line of what is left of a head, of which this takes it and its CR LF. */
+static struct line next_line(const char **text, size_t *length)
+{
+    const char *end = memmem(*text, *length, "\r\n", 2);
+    struct line line = {*text, end ? (size_t)(end - *text) : *length};
+    size_t taken = line.length + (end ? 2 : 0);
+    *text += taken;
+    *length -= taken;
+    return line;
+}
+
+int http_check_text(const char *text, size_t length, bool request)
+{
+    struct line line = next_line(&text, &length);
+    for (size_t number = 0; number == 0 || line.length > 0; number++) {
+        int status = check_line(&line, request, number);
+        if (status)
+            return status;
+        line = next_line(&text, &length);
+    }
+    return length == 0 ? 0 : 400;
+}

@@ -1,0 +1,80 @@
+/* Serving requests, one after the other. */
+#include "server.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum {
+    REQUESTS_MOST = 1000, /* on one connection: then it ends, so that none is kept for ever */
+    BODY_LEFT_MOST = 65536,
+    LINGER_MOST = 256 << 10,
+};
+
+/* After an answer that ends a connection: what the client goes on sending must not reset it before the answer is read. */
+#define LINGER_TIME WEIR_S(2)
+
+static void linger(weir_conn *conn)
+{
+    char *data;
+    ssize_t length;
+    if (weir_shutdown(conn, SHUT_WR) < 0)
+        return;
+    weir_set_deadline(conn, WEIR_READ, weir_deadline(LINGER_TIME));
+    for (size_t taken = 0; taken < LINGER_MOST && (length = weir_receive(conn, &data)) > 0;)
+        taken += (size_t)length;
+    weir_release(conn);
+}
+
+/* Answers what is no request. */
+static void answer_failure(weir_conn *conn, struct http_exchange *exchange)
+{
+    int status = exchange->request.status;
+    if (status == 0)
+        return;
+    const weir_error_info *error = weir_error();
+    bool ours = error->number == EPROTO || error->number == EMSGSIZE;
+    exchange->keep = false;
+    if (http_refuse(exchange, status, NULL, "%s", ours ? error->reason : "the request was not completed") == 0)
+        linger(conn);
+}
+
+/* Whether the next request may follow: the body of this one is read over, where a handler has left it. */
+static bool may_go_on(struct http_exchange *exchange)
+{
+    if (!exchange->keep || weir_server_stopping(weir_server_self()))
+        return false;
+    if (exchange->request.expects_continue && !exchange->body.ended)
+        return false; /* it was told no 100, so that nobody knows whether the body comes */
+    return http_body_skip(&exchange->body, BODY_LEFT_MOST);
+}
+
+/* One request. Whether another may follow. */
+static bool serve_one(struct http_exchange *exchange, http_handler *handler, bool last)
+{
+    int got = http_read_request(exchange->conn, &exchange->request);
+    if (got <= 0) {
+        if (got < 0)
+            answer_failure(exchange->conn, exchange);
+        return false;
+    }
+    exchange->head_only = strcmp(exchange->request.method, "HEAD") == 0;
+    exchange->keep = exchange->request.keep_alive && !last && !weir_server_stopping(weir_server_self());
+    http_body_begin(&exchange->body, exchange->conn, &exchange->request);
+    handler(exchange);
+    if (exchange->status == 0)
+        http_refuse(exchange, 500, NULL, NULL);
+    if (may_go_on(exchange))
+        return true;
+    linger(exchange->conn);
+    return false;
+}
+
+void http_serve(weir_conn *conn, const char *name, http_handler *handler, void *arg)
+{
+    bool more = true;
+    for (int count = 1; more; count++) {
+        struct http_exchange exchange = {.conn = conn, .name = name, .arg = arg};
+        more = serve_one(&exchange, handler, count == REQUESTS_MOST);
+        http_head_free(&exchange.request);
+    }
+}
