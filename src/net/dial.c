@@ -12,6 +12,7 @@
 #include "net/happy_eyeballs.h"
 #include "net/options.h"
 #include "net/tls.h"
+#include "net/via.h"
 
 #define DEFAULT_TIMEOUT WEIR_S(30)
 
@@ -174,13 +175,19 @@ static weir_conn *make_conn(int fd, const weir_endpoint *endpoint, const weir_ad
     return NULL;
 }
 
-static weir_conn *dial(struct weir__dialling *dialling)
+weir_conn *weir__dial_directly(struct weir__dialling *dialling)
 {
     const weir_endpoint *endpoint = dialling->endpoint;
     weir_address bound = {0};
     struct weir__unix_file file = {0};
     int fd = endpoint->scheme == WEIR_SCHEME_UNIX ? dial_local(dialling, &bound, &file) : dial_internet(dialling);
     return fd < 0 ? NULL : make_conn(fd, endpoint, &bound, &file);
+}
+
+static weir_conn *dial(struct weir__dialling *dialling)
+{
+    const char *const *via = dialling->options->via;
+    return via != NULL && *via != NULL ? weir__via_dial(dialling) : weir__dial_directly(dialling);
 }
 
 /* What is to be read of files is read before anybody is bothered. */
