@@ -20,7 +20,7 @@ int via_check(const weir_option_list *via, const weir_endpoint *endpoint, const 
     if (endpoint->datagram || endpoint->scheme == WEIR_SCHEME_UNIX)
         return weir_fail(WEIR_ERROR_USAGE, EINVAL, command, endpoint->text,
                          "--via is for connections to a host and a port: tcp, tls, http and https");
-    return 0;
+    return weir_check_via(via->items);
 }
 
 /* "ssh://host:22" of "ssh://user:password@host:22?config=FILE". */
