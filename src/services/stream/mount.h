@@ -28,6 +28,7 @@ struct mount_status {
     bool live; /* it has a source */
     char type[64], name[256], genre[256], description[512], url[256], title[1024];
     int bitrate;
+    bool public_;
     uint64_t listeners, listeners_peak, listeners_total;
     uint64_t skipped, dropped; /* listeners that fell behind: times that one was set forward, and given up */
     uint64_t bytes_in, bytes_out;
@@ -35,12 +36,12 @@ struct mount_status {
 };
 
 struct mounts_options {
-    size_t most;  /* mounts at once; default 100 */
-    size_t burst; /* bytes of the latest audio that a listener is sent at once; default 64 KiB */
-    size_t queue; /* bytes behind which a listener is set forward; default 512 KiB, at least the burst and 64 KiB */
-    int64_t
-        patience; /* a listener that takes nothing for so long is given up (the server's write_timeout); default 1 min */
-    int64_t grace; /* how long listeners wait for a source where there is nothing to fall back to; default 10 s */
+    size_t most;      /* mounts at once; default 100 */
+    size_t burst;     /* bytes of the latest audio that a listener is sent at once; default 64 KiB */
+    size_t queue;     /* bytes behind which a listener is set forward; default 512 KiB, at least the burst and 64 KiB */
+    int64_t patience; /* a listener that takes nothing for so long is given up (write_timeout); default 1 min */
+    int64_t grace;    /* how long listeners wait for a source where there is nothing to fall back to; default 10 s */
+    int64_t lifetime; /* after which an answer ends (the server's); default WEIR_FOREVER */
 };
 
 /* NULL with ENOMEM. Every zero is the default. */
