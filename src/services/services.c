@@ -2,8 +2,8 @@
 #include "services.h"
 
 static const weir_service *const built_in[] = {
-    &echo_service,  &exec_service, &greet_service, &log_service,
-    &login_service, &menu_service, &print_service, &threat_service,
+    &echo_service, &exec_service,  &greet_service,  &log_service,    &login_service,
+    &menu_service, &print_service, &stream_service, &threat_service,
 };
 
 int services_register(void)

@@ -5,7 +5,7 @@
 #include <weir/service.h>
 
 extern const weir_service echo_service, exec_service, greet_service, log_service, login_service, menu_service,
-    print_service, threat_service;
+    print_service, stream_service, threat_service;
 
 /* What the descriptions of conversations say of messages. */
 #define MESSAGES_ARE_SO                                                                                                \

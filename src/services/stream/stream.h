@@ -12,9 +12,9 @@
 struct stream_settings {
     weir_option_list media;
     bool shuffle, no_loop;
-    const char *source_password_file; /* NULL: no live sources */
-    int64_t source_timeout;           /* how long a source may be silent */
-    weir_option_list relays;          /* "URL=/MOUNT", URLs of one mount are tried in their order */
+    const char *source_password_file;             /* NULL: no live sources */
+    int64_t source_timeout;                       /* how long a source may be silent */
+    weir_option_list relays;                      /* "URL=/MOUNT", URLs of one mount are tried in their order */
     const char *name, *genre, *description, *url; /* of the radio */
     int64_t burst;                                /* bytes that a listener is sent at once */
     int64_t queue;                                /* bytes behind which a listener is set forward */
@@ -36,16 +36,16 @@ struct stream {
 http_handler stream_answer;
 
 /* page.c: GET and HEAD of "/". files.c: of "/files/" and all below it. */
-http_handler page_answer;
-http_handler files_answer;
+http_handler page_answer __attribute__((weak));
+http_handler files_answer __attribute__((weak));
 
 /*
  * player.c: the radio, a fiber of the first worker that is asked for something by HTTP; `arg` is the stream. It plays
  * until it is cancelled, when its worker ends, or with --no-loop until all was played; then the mount's source has ended.
  */
-weir_fiber_function player_run;
+weir_fiber_function player_run __attribute__((weak));
 
 /* raw.c: a client of tcp, tls and Unix sockets gets the media, from its beginning. Parks. */
-void raw_serve(weir_conn *conn, struct stream *stream);
+void raw_serve(weir_conn *conn, struct stream *stream) __attribute__((weak));
 
 #endif
