@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 
 #include "../services/shared_count.h"
 #include "relaying.h"
@@ -124,17 +123,6 @@ static int read_words(struct relay_settings *settings, const weir_arguments *wor
 
 /* --- serving --- */
 
-/* A client takes two descriptors here, not one. */
-static void halve_connections(weir_server_options *server)
-{
-    struct rlimit limit;
-    if (server->max_connections || getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_max > INT64_MAX / 100)
-        return;
-    int64_t share = server->model == WEIR_MODEL_THREAD ? 22 : 45;
-    int64_t most = (int64_t)limit.rlim_max * share / 100;
-    server->max_connections = most > 0 ? most : 1;
-}
-
 static int add(weir_server *server, struct relay_settings *settings)
 {
     struct relay *relay = &settings->relay;
@@ -180,7 +168,7 @@ static int serve(struct relay_settings *settings)
 {
     weir_server_options options = settings->server;
     options.name = "relay";
-    halve_connections(&options);
+    relay_halve_connections(&options);
     if (settings->from.datagram && settings->from.scheme == WEIR_SCHEME_UNIX && !options.workers)
         options.workers = 1; /* several would take from one socket, and mix up the order */
     weir_server *server = weir_server_new(&options);

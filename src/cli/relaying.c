@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* Between two complaints: an endpoint that is down is met by every client. */
 #define COMPLAINT_PAUSE WEIR_S(1)
@@ -24,9 +25,19 @@ void relay_complain(struct relay *relay, const char *whose)
     weir_log(WEIR_LOG_WARNING, "%s: %s%s", whose, weir_error()->sentence, more);
 }
 
+void relay_halve_connections(weir_server_options *server)
+{
+    struct rlimit limit;
+    if (server->max_connections || getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_max > INT64_MAX / 100)
+        return;
+    int64_t share = server->model == WEIR_MODEL_THREAD ? 22 : 45;
+    int64_t most = (int64_t)limit.rlim_max * share / 100;
+    server->max_connections = most > 0 ? most : 1;
+}
+
 weir_conn *relay_connect(struct relay *relay, const char *whose)
 {
-    weir_conn *conn = weir_connect(relay->to.text, &relay->connect);
+    weir_conn *conn = relay->dial ? relay->dial(relay) : weir_connect(relay->to.text, &relay->connect);
     if (conn)
         return conn;
     atomic_fetch_add(&relay->counters->unreached, 1);

@@ -24,11 +24,12 @@ struct relay_counters {
 
 struct relay {
     weir_endpoint to;
-    weir_connect_options connect; /* how it is connected to `to`; its size is set */
-    bool verbose;                 /* a line for each client */
-    int64_t session_timeout;      /* a session of datagrams ends when nothing has come either way for so long */
-    int64_t most_sessions;        /* at once */
-    int64_t most_per_address;     /* of those, of one machine beyond loopback; negative: as many as it likes */
+    weir_connect_options connect;            /* how it is connected to `to`; its size is set */
+    weir_conn *(*dial)(struct relay *relay); /* connects in place of weir_connect; NULL: that does */
+    bool verbose;                            /* a line for each client */
+    int64_t session_timeout;  /* a session of datagrams ends when nothing has come either way for so long */
+    int64_t most_sessions;    /* at once */
+    int64_t most_per_address; /* of those, of one machine beyond loopback; negative: as many as it likes */
     struct relay_counters *counters;
     struct shared_count *open;       /* sessions that have not ended */
     weir_server *server;             /* of FROM */
@@ -51,6 +52,9 @@ void relay_sessions_stop(struct relay *relay);
 /* The table of sessions. NULL with ENOMEM. Freed when the server has ended. */
 struct relay_sessions *relay_sessions_new(void);
 void relay_sessions_free(struct relay_sessions *sessions);
+
+/* Bounds how many clients there may be where nobody has said it: each takes two descriptors. */
+void relay_halve_connections(weir_server_options *server);
 
 /* Connects to the other end, on behalf of somebody. NULL, counted and complained of. */
 weir_conn *relay_connect(struct relay *relay, const char *whose);

@@ -11,7 +11,10 @@ struct run_settings {
     int log_format; /* weir_log_format */
     int log_level;  /* weir_log_level */
 };
-extern const weir_option run_options[];
+extern const weir_option run_options[]; /* --processes first */
+
+/* The same without --processes, for what is one process. */
+#define run_alone_options (run_options + 1)
 
 /* A service that serves. */
 struct serving {
