@@ -1,0 +1,131 @@
+/* Receiving: by splice(2) or a large buffer what goes as it comes, by pieces what titles or chunks are taken out of. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pull.h"
+
+enum { PIECE = 1 << 18 };
+
+static uint64_t received(weir_conn *conn)
+{
+    uint64_t bytes, sent;
+    weir_conn_bytes(conn, &bytes, &sent);
+    return bytes;
+}
+
+uint64_t pull_bytes(const struct pull *pull)
+{
+    return pull->done + (pull->direct ? received(pull->source.conn) - pull->before : 0);
+}
+
+/* --- how it ended --- */
+
+static enum pull_end fail_stalled(struct pull *pull)
+{
+    weir_fail(WEIR_ERROR_DEADLINE, ETIMEDOUT, "receive", pull->name, "nothing has come for %.3g s",
+              (double)pull->settings.timeout / 1e9);
+    return PULL_CUT;
+}
+
+/* What an error means. That of the source is told with the name that the user knows. */
+static enum pull_end judge(struct pull *pull)
+{
+    const weir_error_info *error = weir_error();
+    if (pull->sink.player_ended)
+        return PULL_GONE;
+    if (error->kind == WEIR_ERROR_DEADLINE && weir_now() >= pull->until)
+        return PULL_TIME_OVER;
+    if (strcmp(error->step, "write") == 0)
+        return error->number == EPIPE ? PULL_GONE : PULL_REFUSED;
+    if (pull->stalled)
+        return fail_stalled(pull);
+    weir_fail(error->kind, error->number, "receive", pull->name, "%s", error->reason);
+    return PULL_CUT;
+}
+
+static enum pull_end fail_short(struct pull *pull, uint64_t got)
+{
+    weir_fail(WEIR_ERROR_CLOSED, ENODATA, "receive", pull->name,
+              "it ended after %" PRIu64 " bytes, and %" PRId64 " were announced", got, pull->source.length);
+    return PULL_CUT;
+}
+
+/* --- as it comes --- */
+
+static enum pull_end receive_directly(struct pull *pull)
+{
+    struct pull_source *source = &pull->source;
+    pull->before = received(source->conn);
+    pull->direct = true;
+    uint64_t most = source->length < 0 ? UINT64_MAX : (uint64_t)source->length;
+    int64_t result = weir_copy_to_file(source->conn, pull->sink.file, most, pull->until);
+    uint64_t got = result < 0 ? weir_error()->transferred : (uint64_t)result;
+    pull->direct = false;
+    pull->done += got;
+    if (result < 0)
+        return judge(pull);
+    return source->length >= 0 && got < most ? fail_short(pull, got) : PULL_ENDED;
+}
+
+/* --- by pieces --- */
+
+static int write_audio(struct pull *pull, const char *data, size_t size)
+{
+    if (size > 0 && weir_file_write_all(pull->sink.file, data, size, pull->until) < 0) {
+        pull->done += weir_error()->transferred;
+        return -1;
+    }
+    pull->done += size;
+    return 0;
+}
+
+static int write_piece(struct pull *pull, const char *data, size_t size)
+{
+    while (size > 0) {
+        const char *audio, *title;
+        size_t length, used = icy_read(&pull->source.icy, data, size, &audio, &length, &title);
+        if (title && !pull->settings.quiet)
+            pull_tell_title(pull, title);
+        if (write_audio(pull, audio, length) < 0)
+            return -1;
+        data += used;
+        size -= used;
+    }
+    return 0;
+}
+
+static enum pull_end receive_pieces(struct pull *pull, char *buffer)
+{
+    struct http_body *body = &pull->source.response.body;
+    ssize_t got;
+    while ((got = http_body_read(body, buffer, PIECE)) > 0)
+        if (write_piece(pull, buffer, (size_t)got) < 0)
+            return judge(pull);
+    return got < 0 ? judge(pull) : PULL_ENDED;
+}
+
+static enum pull_end receive_in_pieces(struct pull *pull)
+{
+    char *buffer = malloc(PIECE);
+    if (!buffer) {
+        weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "receive", pull->name, NULL);
+        return PULL_REFUSED;
+    }
+    enum pull_end end = receive_pieces(pull, buffer);
+    free(buffer);
+    return end;
+}
+
+enum pull_end pull_receive(struct pull *pull)
+{
+    const struct pull_source *source = &pull->source;
+    bool whole = *source->url == '\0' || source->response.body.kind != HTTP_CHUNKED;
+    weir_set_deadline(source->conn, WEIR_READ, pull->until);
+    pull->stalled = false;
+    pull->receiving = true;
+    enum pull_end end = whole && source->icy.interval == 0 ? receive_directly(pull) : receive_in_pieces(pull);
+    pull->receiving = false;
+    return end;
+}
