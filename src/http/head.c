@@ -102,9 +102,9 @@ static int fail_request(weir_conn *conn, struct http_head *head)
 static int take_request(const char *text, size_t length, struct http_head *head)
 {
     const char *why = "malformed";
-    int status = http_check_text(text, length, true);
+    int status = http_check_text(text, length, true, &why);
     if (!status)
-        status = http_parse_head(text, length, true, head);
+        status = http_parse_head(text, length, true, head, &why);
     if (!status)
         status = http_understand_request(head, &why);
     return status == 0 ? 1 : status < 0 ? -1 : refuse(head, status, why);
@@ -148,14 +148,14 @@ static int fail_response(const char *reason)
 static int take_response(const char *text, size_t length, const char *to, struct http_head *head)
 {
     const char *why = "malformed";
-    int status = http_check_text(text, length, false);
+    int status = http_check_text(text, length, false, &why);
     if (!status)
-        status = http_parse_head(text, length, false, head);
+        status = http_parse_head(text, length, false, head, &why);
     if (!status)
         status = http_understand_response(head, to, &why);
     if (status == 0)
         return 1;
-    return errno == ENOMEM && !head->text ? -1 : fail_response(why);
+    return status < 0 && !head->text ? -1 : fail_response(why);
 }
 
 static int read_response(weir_conn *conn, const char *to, struct http_head *head)

@@ -53,17 +53,24 @@ static bool is_field(const struct line *line)
     return colon && http_is_token(line->text, (size_t)(colon - line->text));
 }
 
-static int check_line(const struct line *line, bool request, size_t number)
+static int refuse(int status, const char *reason, const char **why)
 {
+    *why = reason;
+    return status;
+}
+
+static int check_line(const struct line *line, bool request, size_t number, const char **why)
+{
+    bool first = request && number == 0;
     if (line->length > HTTP_LINE_MOST)
-        return request && number == 0 ? 414 : 431;
+        return refuse(first ? 414 : 431, "a line is too long", why);
     if (number > HTTP_FIELDS_MOST)
-        return 431;
+        return refuse(431, "too many fields", why);
     if (has_controls(line))
-        return 400;
-    if (number > 0)
-        return is_field(line) ? 0 : 400;
-    return !request || is_request_line(line) ? 0 : 400;
+        return refuse(400, "a control character, or a line that does not end in CR LF", why);
+    if (number > 0 && !is_field(line))
+        return refuse(400, "a line that is no field", why);
+    return !first || is_request_line(line) ? 0 : refuse(400, "the first line is no request", why);
 }
 
 /* The next line of what is left of a head, of which this takes it and its CR LF. */
@@ -77,14 +84,14 @@ static struct line next_line(const char **text, size_t *length)
     return line;
 }
 
-int http_check_text(const char *text, size_t length, bool request)
+int http_check_text(const char *text, size_t length, bool request, const char **why)
 {
     struct line line = next_line(&text, &length);
     for (size_t number = 0; number == 0 || line.length > 0; number++) {
-        int status = check_line(&line, request, number);
+        int status = check_line(&line, request, number, why);
         if (status)
             return status;
         line = next_line(&text, &length);
     }
-    return length == 0 ? 0 : 400;
+    return length == 0 ? 0 : refuse(400, "an empty line within its head", why);
 }

@@ -106,7 +106,7 @@ static int status_of(enum http_errno error)
     }
 }
 
-static int parse(struct parts *parts, const char *text, size_t length, bool request)
+static int parse(struct parts *parts, const char *text, size_t length, bool request, const char **why)
 {
     http_parser parser;
     http_parser_settings settings;
@@ -119,10 +119,13 @@ static int parse(struct parts *parts, const char *text, size_t length, bool requ
     http_parser_init(&parser, request ? HTTP_REQUEST : HTTP_RESPONSE);
     parser.data = parts;
     size_t taken = http_parser_execute(&parser, &settings, text, length);
+    *why = http_errno_description(HTTP_PARSER_ERRNO(&parser));
     if (HTTP_PARSER_ERRNO(&parser) != HPE_OK)
         return status_of(HTTP_PARSER_ERRNO(&parser));
-    if (!parts->whole || taken != length)
+    if (!parts->whole || taken != length) {
+        *why = "its head is not whole";
         return 400;
+    }
     struct http_head *head = parts->head;
     head->major = parser.http_major;
     head->minor = parser.http_minor;
@@ -164,7 +167,7 @@ static size_t copy_text(const char *text, size_t length, bool icy, char *to)
     return put + length - skipped;
 }
 
-int http_parse_head(const char *text, size_t length, bool request, struct http_head *head)
+int http_parse_head(const char *text, size_t length, bool request, struct http_head *head, const char **why)
 {
     size_t name_lengths[HTTP_FIELDS_MOST], value_lengths[HTTP_FIELDS_MOST];
     struct parts parts = {
@@ -176,5 +179,5 @@ int http_parse_head(const char *text, size_t length, bool request, struct http_h
     if (lines < parts.room)
         parts.room = lines;
     head->icy = !request && length > 4 && memcmp(text, "ICY ", 4) == 0;
-    return parse(&parts, copy, copy_text(text, length, head->icy, copy), request);
+    return parse(&parts, copy, copy_text(text, length, head->icy, copy), request, why);
 }

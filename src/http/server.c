@@ -2,6 +2,7 @@
 #include "server.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 enum {
@@ -10,9 +11,65 @@ enum {
     LINGER_MOST = 256 << 10,
 };
 
-/* After an answer that ends a connection: what the client goes on sending must not reset it before the answer is read. */
 #define LINGER_TIME WEIR_S(2)
 
+/* --- those who wait for a request --- */
+
+/* Lives on the stack of its fiber or thread. */
+struct waiting {
+    weir_conn *conn;
+    const void *arg; /* whose it is */
+    struct waiting *before, *after;
+};
+
+static pthread_mutex_t waiting_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct waiting *all_waiting;
+
+static void begin_waiting(struct waiting *waiting)
+{
+    pthread_mutex_lock(&waiting_lock);
+    waiting->before = NULL;
+    waiting->after = all_waiting;
+    if (all_waiting)
+        all_waiting->before = waiting;
+    all_waiting = waiting;
+    pthread_mutex_unlock(&waiting_lock);
+}
+
+static void end_waiting(struct waiting *waiting)
+{
+    pthread_mutex_lock(&waiting_lock);
+    if (waiting->after)
+        waiting->after->before = waiting->before;
+    if (waiting->before)
+        waiting->before->after = waiting->after;
+    else
+        all_waiting = waiting->after;
+    pthread_mutex_unlock(&waiting_lock);
+}
+
+/* A deadline and no cancel: whoever is only about to read is meant too. */
+void http_stop(const void *arg)
+{
+    pthread_mutex_lock(&waiting_lock);
+    for (struct waiting *waiting = all_waiting; waiting; waiting = waiting->after)
+        if (waiting->arg == arg)
+            weir_set_deadline(waiting->conn, WEIR_READ, weir_now());
+    pthread_mutex_unlock(&waiting_lock);
+}
+
+static int read_request(struct http_exchange *exchange)
+{
+    struct waiting waiting = {.conn = exchange->conn, .arg = exchange->arg};
+    begin_waiting(&waiting);
+    int got = http_read_request(exchange->conn, &exchange->request);
+    end_waiting(&waiting);
+    return got;
+}
+
+/* --- the end of a connection --- */
+
+/* After an answer that ends a connection: what the client goes on sending must not reset it before the answer is read. */
 static void linger(weir_conn *conn)
 {
     char *data;
@@ -48,10 +105,12 @@ static bool may_go_on(struct http_exchange *exchange)
     return http_body_skip(&exchange->body, BODY_LEFT_MOST);
 }
 
+/* --- requests --- */
+
 /* One request. Whether another may follow. */
 static bool serve_one(struct http_exchange *exchange, http_handler *handler, bool last)
 {
-    int got = http_read_request(exchange->conn, &exchange->request);
+    int got = read_request(exchange);
     if (got <= 0) {
         if (got < 0)
             answer_failure(exchange->conn, exchange);

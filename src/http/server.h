@@ -24,6 +24,12 @@ typedef void http_handler(struct http_exchange *exchange);
 /* Serves a connection until it ends. `name` is what the field Server says. Parks. */
 void http_serve(weir_conn *conn, const char *name, http_handler *handler, void *arg);
 
+/*
+ * A server is about to stop: its connections that wait for a request (of the `arg` of http_serve) end; those that are
+ * answering end behind that. Any thread. Does not park.
+ */
+void http_stop(const void *arg);
+
 /* How an answer begins. Every zero is the default. */
 struct http_answer {
     const char *type;   /* Content-Type; NULL: none */

@@ -59,10 +59,11 @@ static int start(void *settings, const weir_server_options *options, void **arg)
     return 0;
 }
 
-/* Nobody who listens to a radio would ever finish. */
+/* Nobody who listens to a radio would ever finish, nor who keeps a connection for another request. */
 static void stopping(void *arg)
 {
     mounts_stop(((struct stream *)arg)->mounts);
+    http_stop(arg);
 }
 
 static void reload(void *arg)
