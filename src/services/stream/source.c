@@ -168,7 +168,7 @@ void source_answer(struct http_exchange *exchange)
         return;
     }
     source->exchange = exchange;
-    source->seats = sources_seats(stream->sources);
+    source->seats = senders_seats(stream->senders);
     source->seat.conn = exchange->conn;
     source->type = type_of(exchange);
     if (!path_of(exchange, source->seat.path) || !may_be_live(stream, source->seat.path))

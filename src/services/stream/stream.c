@@ -15,7 +15,7 @@ static void stop(void *arg)
 {
     struct stream *stream = arg;
     relays_free(stream->relays);
-    sources_free(stream->sources);
+    senders_free(stream->senders);
     mount_drop(stream->radio);
     mounts_free(stream->mounts);
     media_close(stream->media);
@@ -34,7 +34,7 @@ static int furnish(struct stream *stream, const weir_server_options *options)
     };
     if (settings->media.count > 0 && !(stream->media = media_open(&settings->media)))
         return -1;
-    if (!(stream->sources = sources_open(settings->source_password_file)) || !(stream->mounts = mounts_new(&mounts)) ||
+    if (!(stream->senders = senders_open(settings->source_password_file)) || !(stream->mounts = mounts_new(&mounts)) ||
         !(stream->radio = mounts_make(stream->mounts, "/radio", MOUNT_RADIO)) ||
         !(stream->relays = relays_new(stream, &settings->relays)))
         return -1;
@@ -71,7 +71,7 @@ static void reload(void *arg)
     struct stream *stream = arg;
     if (stream->media && media_reload(stream->media) < 0)
         weir_log(WEIR_LOG_ERROR, "%s: the media stay as they were", weir_error()->sentence);
-    if (sources_reload(stream->sources) < 0)
+    if (senders_reload(stream->senders) < 0)
         weir_log(WEIR_LOG_ERROR, "%s: the passwords stay as they were", weir_error()->sentence);
 }
 

@@ -26,7 +26,7 @@ struct stream {
     struct media *media; /* NULL: the tone */
     struct mounts *mounts;
     struct mount *radio;
-    struct sources *sources; /* who may send: source.h */
+    struct senders *senders; /* who may send: source.h */
     struct relays *relays;   /* relay.h */
     int64_t started;         /* wall clock, seconds */
     atomic_bool playing;     /* the radio's player was spawned */
