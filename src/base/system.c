@@ -260,6 +260,9 @@ const struct weir__system weir__kernel = {
     .unlink = unlink,
     .chmod = chmod,
     .fchmod = fchmod,
+    .mkdir = mkdir,
+    .rmdir = rmdir,
+    .mkfifo = mkfifo,
     .fdatasync = fdatasync,
 
     .signalfd = signalfd,

@@ -90,6 +90,9 @@ struct weir__system {
     int (*unlink)(const char *path);
     int (*chmod)(const char *path, mode_t mode);
     int (*fchmod)(int fd, mode_t mode);
+    int (*mkdir)(const char *path, mode_t mode);
+    int (*rmdir)(const char *path);
+    int (*mkfifo)(const char *path, mode_t mode);
     int (*fdatasync)(int fd);
 
     /* processes and signals */

@@ -9,6 +9,7 @@
 #include <weir/time.h>
 
 #include "base/error.h"
+#include "net/ssh.h"
 
 static void free_conn(struct weir__watch *watch)
 {
@@ -138,6 +139,9 @@ int weir_yield_fd(weir_conn *conn)
     if (conn->secure)
         return weir_fail(WEIR_ERROR_USAGE, EOPNOTSUPP, "yield", weir__conn_name(conn, name, sizeof name),
                          "a descriptor without its TLS is of no use");
+    if (weir__conn_by_ssh(conn))
+        return weir_fail(WEIR_ERROR_USAGE, EOPNOTSUPP, "yield", weir__conn_name(conn, name, sizeof name),
+                         "a descriptor without its ssh is of no use");
     if (conn->side[0].busy || conn->side[1].busy)
         return weir__fail_busy("yield", weir__conn_name(conn, name, sizeof name));
     if (weir__lines_left(conn))
@@ -255,6 +259,8 @@ int weir_close(weir_conn *conn)
         result = -1;
         saved = errno;
     }
+    if (weir__conn_by_ssh(conn))
+        weir__ssh_end(conn);
     if (conn->rare && conn->rare->file.inode)
         weir__unix_unlink(&conn->rare->bound, &conn->rare->file);
     weir__watch_close(&conn->watch, true);

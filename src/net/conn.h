@@ -18,6 +18,7 @@
 struct weir__lines;
 struct weir__tls;
 struct weir__packed;
+struct weir__ssh;
 
 /* Limits that a server sets on its connections; one object for all of them. WEIR_FOREVER: no limit. */
 struct weir__conn_limits {
@@ -51,6 +52,8 @@ struct weir__conn_rare {
     struct weir__unix_file file;
     struct weir__packed *packed; /* see batch.h; NULL: datagrams come one by one */
     struct weir__tls *tls;       /* see tls.h; NULL: none, and the connection is not `secure` */
+    bool through;                /* it goes through others (via.h) to what `name` says */
+    struct weir__ssh *ssh;       /* what the other end of the socket pair is, see ssh.h; NULL: it is none of ssh's */
 };
 
 struct weir__side {
@@ -103,6 +106,22 @@ void weir__socket_setup(int fd, bool tcp, const weir_socket_options *options);
 /* Server's limits, and how long it may live from now (WEIR_FOREVER: as long as it likes). Before its first use. */
 void weir__conn_set_limits(weir_conn *conn, const struct weir__conn_limits *limits, int64_t lifetime);
 
+/* --- ssh_conn.c; of connections that are one end of an ssh's socket pair --- */
+
+/* What weir__conn_false_end says of one whose ssh has closed it: whether that is the stream's end, or its own. */
+int weir__ssh_false_end(const weir_conn *conn);
+
+/* Whether a call has failed since ssh has; then the error is set, in its words. */
+bool weir__ssh_broke(weir_conn *conn, int number, const char *step);
+
+/* Ends ssh at once, from any thread. */
+void weir__ssh_reset(weir_conn *conn);
+
+static inline bool weir__conn_by_ssh(const weir_conn *conn)
+{
+    return conn->rare && conn->rare->ssh;
+}
+
 /*
  * A receive has brought nothing: 0 if this is the end of the stream, else what its reader is to be told. An abort shuts down,
  * which looks like an end; and a failure is told by the kernel once, by whichever call comes first, and is an end then.
@@ -111,6 +130,8 @@ static inline int weir__conn_false_end(const weir_conn *conn)
 {
     if (conn->aborted)
         return ECONNABORTED;
+    if (weir__conn_by_ssh(conn) && !conn->ended && weir__ssh_false_end(conn) != 0)
+        return ECONNRESET;
     return conn->datagram || conn->ended ? 0 : atomic_load_explicit(&conn->broken, memory_order_relaxed);
 }
 
@@ -143,6 +164,9 @@ static inline int weir__conn_enter(weir_conn *conn, int direction, const char *s
     side->stalled = false;
     return 0;
 }
+
+/* The same; but the handshake of TLS is the caller's to make, by weir__tls_try, where nobody has begun it. */
+int weir__conn_enter_unshaken(weir_conn *conn, int direction, const char *step);
 
 static inline void weir__conn_leave(weir_conn *conn, int direction)
 {
@@ -204,6 +228,9 @@ static inline bool weir__conn_spliceable(const weir_conn *conn)
 int weir__conn_fail(weir_conn *conn, int number, const char *step);
 /* The error of every call on a connection that was aborted, whatever the system makes of it. Returns -1. */
 int weir__conn_fail_aborted(weir_conn *conn, const char *step);
+
+/* MSG_OOB of a connection with TLS. Returns -1 with EOPNOTSUPP. */
+int weir__conn_refuse_urgent(weir_conn *conn, const char *step);
 
 /* The connection as errors name it, "" if nothing is known. Returns `text`. */
 const char *weir__conn_name(weir_conn *conn, char *text, size_t size);

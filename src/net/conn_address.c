@@ -46,8 +46,13 @@ char *weir_local_endpoint(const weir_conn *conn, char *text, size_t size)
     return endpoint(conn, weir__system()->getsockname, text, size);
 }
 
+/* Of one through others only the name is known of who is at its end. */
 char *weir_peer_endpoint(const weir_conn *conn, char *text, size_t size)
 {
+    if (conn->rare && conn->rare->through) {
+        weir__copy_text(text, conn->rare->name, size);
+        return text;
+    }
     return endpoint(conn, weir__system()->getpeername, text, size);
 }
 
@@ -76,9 +81,16 @@ int weir__conn_fail(weir_conn *conn, int number, const char *step)
     if (breaks(number))
         atomic_store_explicit(&conn->broken, (uint8_t)number, memory_order_relaxed);
     conn->failure = number == ECONNRESET || number == EPIPE ? WEIR__FAILURE_RESET : WEIR__FAILURE_OTHER;
-    if (weir__tls_fail(conn, number, step))
+    if ((weir__conn_by_ssh(conn) && weir__ssh_broke(conn, number, step)) || weir__tls_fail(conn, number, step))
         return -1;
     return weir__fail_system(number, step, weir__conn_name(conn, name, sizeof name));
+}
+
+int weir__conn_refuse_urgent(weir_conn *conn, const char *step)
+{
+    char name[WEIR_ADDRESS_TEXT];
+    return weir_fail(WEIR_ERROR_USAGE, EOPNOTSUPP, step, weir__conn_name(conn, name, sizeof name),
+                     "TLS has no urgent data (MSG_OOB)");
 }
 
 weir_scheme weir_conn_scheme(const weir_conn *conn)

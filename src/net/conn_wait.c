@@ -6,9 +6,6 @@
 #include "base/error.h"
 #include "net/tls.h"
 
-/* For a peer to take our end, where nothing else bounds writing. */
-#define LONGEST_END WEIR_S(60)
-
 /* The soonest of the times that end a wait, and what that would mean. */
 struct bound {
     int64_t deadline;
@@ -75,7 +72,8 @@ static void restart_timeout(weir_conn *conn, struct weir__side *side)
     side->call_deadline = timeout == WEIR_FOREVER ? WEIR_FOREVER : weir_deadline(timeout);
 }
 
-int weir__conn_enter_bound(weir_conn *conn, int direction, bool busy, const char *step)
+/* As weir__conn_enter_bound, but for TLS. */
+static int enter_open(weir_conn *conn, int direction, bool busy, const char *step)
 {
     struct weir__side *side = weir__conn_side(conn, direction);
     if (busy)
@@ -87,10 +85,25 @@ int weir__conn_enter_bound(weir_conn *conn, int direction, bool busy, const char
         return -1;
     }
     restart_timeout(conn, side);
+    return 0;
+}
+
+int weir__conn_enter_bound(weir_conn *conn, int direction, bool busy, const char *step)
+{
+    if (enter_open(conn, direction, busy, step) < 0)
+        return -1;
     if (!conn->secure || weir__tls_ready(conn, direction, step) == 0)
         return 0;
     weir__conn_leave(conn, direction);
     return -1;
+}
+
+int weir__conn_enter_unshaken(weir_conn *conn, int direction, const char *step)
+{
+    if (!conn->secure || weir__tls_of(conn)->state != WEIR__TLS_NEW)
+        return weir__conn_enter(conn, direction, step);
+    bool busy = atomic_exchange_explicit(&weir__conn_side(conn, direction)->busy, true, memory_order_acquire);
+    return enter_open(conn, direction, busy, step);
 }
 
 int weir__conn_go_on(weir_conn *conn, int direction, const char *step)
@@ -223,6 +236,12 @@ int weir__conn_wait_failed(weir_conn *conn, int direction, const char *step)
     return bound.deadline <= weir__now() ? fail_bound(conn, bound.failure, step) : 0;
 }
 
+static int64_t soonest(int64_t a, int64_t b, int64_t c)
+{
+    int64_t least = a < b ? a : b;
+    return least < c ? least : c;
+}
+
 int weir__conn_wait_until(weir_conn *conn, int direction, int64_t until, const char *step)
 {
     struct weir__side *side = weir__conn_side(conn, direction);
@@ -230,8 +249,11 @@ int weir__conn_wait_until(weir_conn *conn, int direction, int64_t until, const c
     for (;;) {
         if (weir__conn_look(conn, direction, step) < 0)
             return -1;
-        int64_t bound = bound_of(conn, direction).deadline;
-        if (weir__watch_wait(&conn->watch, direction, bound < until ? bound : until, has_news, side) == 0) {
+        if (conn->secure && direction == WEIR__READABLE && weir__tls_told(conn))
+            return 0;
+        int64_t again = conn->secure ? weir__tls_look_again(conn, direction) : WEIR_FOREVER;
+        int64_t bound = soonest(bound_of(conn, direction).deadline, until, again);
+        if (weir__watch_wait(&conn->watch, direction, bound, has_news, side) == 0) {
             if (!atomic_load(&side->news))
                 return 0;
             continue;
@@ -240,6 +262,8 @@ int weir__conn_wait_until(weir_conn *conn, int direction, int64_t until, const c
             return -1;
         if (until <= weir__now())
             return 1;
+        if (again <= weir__now())
+            return 0;
     }
 }
 
@@ -300,7 +324,9 @@ void weir_cancel(weir_conn *conn)
 static void reset(weir_conn *conn)
 {
     struct sockaddr nobody = {.sa_family = AF_UNSPEC};
-    if (conn->scheme == WEIR_SCHEME_TCP || conn->scheme == WEIR_SCHEME_HTTP || conn->secure)
+    if (weir__conn_by_ssh(conn))
+        weir__ssh_reset(conn);
+    else if (conn->scheme == WEIR_SCHEME_TCP || conn->scheme == WEIR_SCHEME_HTTP || conn->secure)
         weir__system()->connect(conn->watch.fd, &nobody, sizeof nobody);
     else
         weir__system()->shutdown(conn->watch.fd, SHUT_RDWR);
@@ -334,65 +360,4 @@ void weir_set_deadline(weir_conn *conn, weir_direction direction, int64_t deadli
             weir__conn_side(conn, one)->deadline = deadline;
             tell(conn, one);
         }
-}
-
-static int wait_for_room(weir_conn *conn, int64_t until, const char *step)
-{
-    char name[WEIR_ADDRESS_TEXT];
-    weir__watch_clear(&conn->watch, WEIR__WRITABLE);
-    int waited = weir__conn_wait_until(conn, WEIR__WRITABLE, until, step);
-    return waited > 0 ? weir__fail_deadline(step, weir__conn_name(conn, name, sizeof name)) : waited;
-}
-
-static int send_end(weir_conn *conn, const char *step)
-{
-    int64_t until = conn->limits ? WEIR_FOREVER : weir_deadline(LONGEST_END);
-    while (weir__tls_flush(conn) < 0) {
-        if (errno != EAGAIN)
-            return weir__conn_fail(conn, errno, step);
-        if (wait_for_room(conn, until, step) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-int weir__conn_send_end(weir_conn *conn, const char *step)
-{
-    if (weir__conn_enter(conn, WEIR__WRITABLE, step) < 0)
-        return -1;
-    int result = send_end(conn, step);
-    weir__conn_leave(conn, WEIR__WRITABLE);
-    return result;
-}
-
-int weir__conn_end_secure(weir_conn *conn)
-{
-    if (conn->aborted || weir__tls_end(conn) == 0 || errno != EAGAIN || conn->failure != WEIR__FAILURE_NONE)
-        return 0;
-    return weir__conn_send_end(conn, "close");
-}
-
-/*
- * What the socket does not take of the close_notify goes with what somebody is writing, and its end behind it; where
- * nobody is, it is waited for.
- */
-static int shut(weir_conn *conn, int how)
-{
-    if (conn->secure && how != SHUT_WR)
-        weir__tls_of(conn)->deaf = true;
-    if (!conn->secure || how == SHUT_RD)
-        return weir__system()->shutdown(conn->watch.fd, how);
-    int result = weir__tls_end(conn);
-    if (result < 0 && errno == EAGAIN && (how == SHUT_RDWR || conn->side[1].busy))
-        result = 0;
-    return how == SHUT_RDWR ? weir__system()->shutdown(conn->watch.fd, SHUT_RDWR) : result;
-}
-
-int weir_shutdown(weir_conn *conn, int how)
-{
-    if (shut(conn, how) == 0)
-        return 0;
-    if (conn->secure && errno == EAGAIN)
-        return weir__conn_send_end(conn, "shutdown");
-    return weir__conn_fail(conn, errno, "shutdown");
 }

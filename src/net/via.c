@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "net/conn.h"
+#include "net/ssh.h"
 
 /* How a proxy is spoken to, on a connection to it that stands. */
 typedef int speak_call(weir_conn *conn, const struct weir__via *proxy, const weir_endpoint *to, int64_t deadline);
@@ -73,10 +74,9 @@ static weir_conn *go_through(struct weir__via_list *list, const struct weir__dia
         size_t count = ssh_run(list, i);
         next = i + (count > 0 ? count : 1);
         const weir_endpoint *to = behind(list, next - 1, dialling->endpoint);
-        if (count > 0) {
-            weir_fail(WEIR_ERROR_SSH, EOPNOTSUPP, "connect", to->text, "ssh is not there yet");
-            conn = give_up(conn);
-        } else
+        if (count > 0)
+            conn = weir__ssh_connect(conn, &list->hops[i], count, to, dialling);
+        else
             conn = through_proxy(conn, dialling, &list->hops[i], to);
         if (conn == NULL)
             return NULL;
@@ -96,6 +96,7 @@ static weir_conn *rename_conn(weir_conn *conn, const weir_endpoint *endpoint)
     }
     free(rare->name);
     rare->name = name;
+    rare->through = true;
     conn->scheme = (uint8_t)endpoint->scheme;
     return conn;
 }

@@ -17,7 +17,7 @@ static const struct kind {
     [WEIR__VIA_HTTP] = {.name = "http", .port = 80, .password = true},
 };
 
-enum { KINDS = sizeof kinds / sizeof *kinds };
+enum { KINDS = sizeof kinds / sizeof *kinds, SSH_PORT = 22 };
 
 /* --- %XX --- */
 
@@ -268,6 +268,31 @@ static int parse_hop(const char *url, struct weir__via *hop)
     return 0;
 }
 
+/*
+ * An ssh behind a proxy: the proxy has to know the port, which ssh's configuration would say later; and it is always another
+ * way to it, which a master of before would not go.
+ */
+static int settle_behind(const struct weir__via *before, struct weir__via *hop)
+{
+    if (hop->kind != WEIR__VIA_SSH || before->kind == WEIR__VIA_SSH)
+        return 0;
+    if (hop->multiplex)
+        return weir__wrong(hop->shown, "multiplex has no meaning behind %s", before->shown);
+    if (hop->to.port == 0) {
+        hop->to.port = SSH_PORT;
+        write_texts(hop);
+    }
+    return 0;
+}
+
+static int parse_next(const char *url, struct weir__via_list *list)
+{
+    struct weir__via *hop = &list->hops[list->count];
+    if (parse_hop(url, hop) < 0)
+        return -1;
+    return list->count == 0 ? 0 : settle_behind(hop - 1, hop);
+}
+
 static struct weir__via_list *refuse_many(struct weir__via_list *list)
 {
     weir_fail(WEIR_ERROR_USAGE, EINVAL, "via", "", "one can go through %d others at most", WEIR__VIA_MOST);
@@ -285,7 +310,7 @@ struct weir__via_list *weir__via_parse(const char *const *via)
     for (; via[list->count] != NULL; list->count++) {
         if (list->count == WEIR__VIA_MOST)
             return refuse_many(list);
-        if (parse_hop(via[list->count], &list->hops[list->count]) == 0)
+        if (parse_next(via[list->count], list) == 0)
             continue;
         int number = errno;
         weir__via_free(list);

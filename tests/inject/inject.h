@@ -32,7 +32,7 @@ enum kind {
     P(getsockopt) P(setsockopt) P(shutdown) P(recv) P(send) P(recvmsg) P(sendmsg) P(recvmmsg) P(sendmmsg) \
     P(sendfile) P(splice) P(resolve) P(close) P(poll) P(read) P(write) P(pread) P(pwrite) P(read_nowait) \
     P(write_nowait) P(write_flags) P(fcntl) P(ioctl) P(eventfd) P(pipe2) P(open) P(fstat) P(lstat) P(unlink) \
-    P(chmod) P(fchmod) P(fdatasync) P(signalfd) P(sigtimedwait) P(pidfd_open) P(clone) P(waitid) P(kill) \
+    P(chmod) P(fchmod) P(mkdir) P(rmdir) P(mkfifo) P(fdatasync) P(signalfd) P(sigtimedwait) P(pidfd_open) P(clone) P(waitid) P(kill) \
     P(getrlimit) P(setrlimit) P(sigaction) P(fork) P(die_with_parent)
 #define POINTS_OF_BACKENDS(P) \
     P(backend_open) P(backend_descriptor) P(backend_watch) P(backend_accept) P(backend_accepting) \

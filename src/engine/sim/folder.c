@@ -192,6 +192,28 @@ int weir__sim_chmod(const char *path, mode_t mode)
     return 0;
 }
 
+/* Folders are always there. */
+int weir__sim_mkdir(const char *path, mode_t mode)
+{
+    (void)path;
+    (void)mode;
+    return 0;
+}
+
+int weir__sim_rmdir(const char *path)
+{
+    (void)path;
+    return 0;
+}
+
+/* What is read by other processes has no readers here. */
+int weir__sim_mkfifo(const char *path, mode_t mode)
+{
+    (void)path;
+    (void)mode;
+    return fail(ENOSYS);
+}
+
 /* --- the nodes of Unix sockets --- */
 
 int weir__sim_files_bind(struct weir_sim_host *host, const char *path, struct weir__sim_object *object)

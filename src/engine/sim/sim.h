@@ -219,6 +219,9 @@ int weir__sim_lstat(const char *path, struct stat *status);
 int weir__sim_unlink(const char *path);
 int weir__sim_chmod(const char *path, mode_t mode);
 int weir__sim_fchmod(int fd, mode_t mode);
+int weir__sim_mkdir(const char *path, mode_t mode);
+int weir__sim_rmdir(const char *path);
+int weir__sim_mkfifo(const char *path, mode_t mode);
 int weir__sim_fdatasync(int fd);
 /* A Unix socket's node in the files of its host: EADDRINUSE where there is something. `object` is found by its path until it is unlinked. */
 int weir__sim_files_bind(struct weir_sim_host *host, const char *path, struct weir__sim_object *object);
