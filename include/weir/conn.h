@@ -162,7 +162,7 @@ WEIR_API bool weir_at_end(const weir_conn *conn);
 /* Sends some of it, at least one byte. Parks while the peer takes none. Returns how many, or -1 as weir_recv and EPIPE. */
 WEIR_API ssize_t weir_send(weir_conn *conn, const void *data, size_t size);
 
-/* The same with POSIX's flags: MSG_MORE, MSG_OOB, MSG_DONTWAIT (EAGAIN), MSG_DONTROUTE. SIGPIPE is never raised. */
+/* The same with POSIX's flags: MSG_MORE, MSG_OOB (not by TLS), MSG_DONTWAIT (EAGAIN), MSG_DONTROUTE. SIGPIPE is never raised. */
 WEIR_API ssize_t weir_send_flags(weir_conn *conn, const void *data, size_t size, int flags);
 
 /* Sends all of it. Returns 0, or -1 as weir_send; weir_error()->transferred then tells how much went. */

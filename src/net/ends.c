@@ -163,6 +163,8 @@ static int64_t add_all(struct weir__watches *watches, const struct waited *waite
         const struct weir__end *end = waited->ends[i];
         weir__watches_add(watches, watch_of(end), end->direction, end->blocked);
         int64_t bound = end->blocked ? bound_of(end) : WEIR_FOREVER;
+        int64_t again = end->conn && end->conn->secure ? weir__tls_look_again(end->conn, end->direction) : WEIR_FOREVER;
+        bound = again < bound ? again : bound;
         until = bound < until ? bound : until;
     }
     return until;

@@ -66,6 +66,8 @@ static enum weir__pumped call_failed(struct weir__end *end)
 {
     if (errno == EINTR)
         return WEIR__PUMP_MOVED;
+    if (errno == EAGAIN && end->conn && end->direction == WEIR__WRITABLE && weir__tls_is_stuck(end->conn))
+        return WEIR__PUMP_BLOCKED;
     if (errno == EAGAIN)
         return would_wait(end);
     weir__end_fail(end, errno);

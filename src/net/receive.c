@@ -114,6 +114,8 @@ static ssize_t receive_any(weir_conn *conn, void *buffer, size_t size, int flags
 
 ssize_t weir_recvfrom(weir_conn *conn, void *buffer, size_t size, int flags, weir_address *from)
 {
+    if (conn->secure && (flags & MSG_OOB))
+        return weir__conn_refuse_urgent(conn, "recv");
     if (weir__conn_enter(conn, WEIR__READABLE, "recv") < 0)
         return -1;
     weir_release(conn);

@@ -1,10 +1,12 @@
 /* weir_select: the engine's select, with connections for descriptors, each taken as by a call of its direction. */
 #include <errno.h>
 #include <weir/channel.h>
+#include <weir/fiber.h>
+#include <weir/time.h>
 
 #include "base/error.h"
 #include "engine/select.h"
-#include "net/conn.h"
+#include "net/tls.h"
 
 static int direction_of(const weir_case *one)
 {
@@ -15,7 +17,7 @@ static int enter(weir_case *cases, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         int direction = direction_of(&cases[i]);
-        if (!direction || weir__conn_enter(cases[i].conn, direction, "select") == 0)
+        if (!direction || weir__conn_enter_unshaken(cases[i].conn, direction, "select") == 0)
             continue;
         while (i-- > 0)
             if (direction_of(&cases[i]))
@@ -45,10 +47,36 @@ static bool ahead(weir_conn *conn)
     return (conn->lines && weir__lines_left(conn)) || (conn->secure && has_plaintext(conn));
 }
 
+/* --- TLS: the handshakes of all are made beside each other --- */
+
+static bool shakes(const weir_case *one)
+{
+    return direction_of(one) && one->conn->secure && weir__tls_of(one->conn)->state <= WEIR__TLS_SHAKING;
+}
+
+/* Goes on with those that are to be made. The first that has come to nothing, which its next call will tell; or -1. */
+static int shake_hands(const weir_case *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (shakes(&cases[i]) && weir__tls_try(cases[i].conn) && weir__tls_of(cases[i].conn)->state == WEIR__TLS_FAILED)
+            return (int)i;
+    return -1;
+}
+
+/* What is to be waited for: of a handshake, mostly that the peer says something. */
+static weir_case_kind kind_of(const weir_case *one)
+{
+    if (!shakes(one))
+        return one->kind;
+    return weir__tls_of(one->conn)->owes ? WEIR_CASE_WRITABLE : WEIR_CASE_READABLE;
+}
+
+/* --- waiting --- */
+
 static int read_ahead(const weir_case *cases, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (cases[i].kind == WEIR_CASE_READABLE && ahead(cases[i].conn))
+        if (cases[i].kind == WEIR_CASE_READABLE && !shakes(&cases[i]) && ahead(cases[i].conn))
             return (int)i;
     return -1;
 }
@@ -70,15 +98,16 @@ static int fail(int number)
 static int select_once(weir_case *cases, size_t count, int64_t deadline)
 {
     struct weir__select_case inner[WEIR__SELECT_MOST];
-    int first = read_ahead(cases, count);
+    int failed = shake_hands(cases, count), first = failed >= 0 ? failed : read_ahead(cases, count);
     if (first >= 0) {
         cases[first].error = 0;
         return first;
     }
     for (size_t i = 0; i < count; i++)
-        inner[i] = (struct weir__select_case){cases[i].kind,  cases[i].channel,
-                                              cases[i].fiber, direction_of(&cases[i]) ? cases[i].conn->watch.fd : -1,
-                                              cases[i].item,  0};
+        inner[i] =
+            (struct weir__select_case){kind_of(&cases[i]), cases[i].channel,
+                                       cases[i].fiber,     direction_of(&cases[i]) ? cases[i].conn->watch.fd : -1,
+                                       cases[i].item,      0};
     int chosen = weir__select(inner, count, deadline);
     if (chosen < 0)
         return fail(errno);
@@ -86,14 +115,28 @@ static int select_once(weir_case *cases, size_t count, int64_t deadline)
     return chosen;
 }
 
-/* A descriptor that is readable may have brought TLS nothing for its reader. */
+/* A descriptor that is ready may have brought TLS nothing for its user. */
+static bool is_useful(const weir_case *one)
+{
+    if (!direction_of(one) || one->error || !one->conn->secure)
+        return true;
+    return !shakes(one) && (one->kind == WEIR_CASE_WRITABLE || has_plaintext(one->conn));
+}
+
+/* Another call makes its handshake: it is to have its turn. */
+static bool is_others(const weir_case *one)
+{
+    return shakes(one) && weir__tls_of(one->conn)->state == WEIR__TLS_SHAKING;
+}
+
 static int select_entered(weir_case *cases, size_t count, int64_t deadline)
 {
     for (;;) {
         int chosen = select_once(cases, count, deadline);
-        if (chosen < 0 || cases[chosen].kind != WEIR_CASE_READABLE || cases[chosen].error ||
-            !cases[chosen].conn->secure || has_plaintext(cases[chosen].conn))
+        if (chosen < 0 || is_useful(&cases[chosen]))
             return chosen;
+        if (is_others(&cases[chosen]) && weir_sleep(WEIR_MS(1)) < 0)
+            return fail(ECANCELED);
     }
 }
 

@@ -11,6 +11,8 @@
  */
 int weir__conn_wait_room(weir_conn *conn, bool named)
 {
+    if (weir__tls_is_stuck(conn))
+        return weir__conn_pause(conn, WEIR__WRITABLE, WEIR_MS(5), "send");
     if (named && conn->scheme == WEIR_SCHEME_UNIX)
         return weir__conn_pause(conn, WEIR__WRITABLE, WEIR_MS(1), "send");
     return weir__conn_wait(conn, WEIR__WRITABLE, "send");
@@ -25,7 +27,8 @@ static bool try_again(weir_conn *conn, int number, int flags, bool named)
         weir__conn_fail(conn, number, "send");
         return false;
     }
-    weir__watch_clear(&conn->watch, WEIR__WRITABLE);
+    if (!weir__tls_is_stuck(conn))
+        weir__watch_clear(&conn->watch, WEIR__WRITABLE);
     if (!(flags & MSG_DONTWAIT))
         return weir__conn_wait_room(conn, named) == 0;
     weir_fail(WEIR_ERROR_SYSTEM, EAGAIN, "send", "", "the peer takes nothing at the moment");
@@ -94,6 +97,8 @@ ssize_t weir__conn_send_message(weir_conn *conn, const struct msghdr *message, i
 
 ssize_t weir_send_flags(weir_conn *conn, const void *data, size_t size, int flags)
 {
+    if (conn->secure && (flags & MSG_OOB))
+        return weir__conn_refuse_urgent(conn, "send");
     if (weir__conn_enter(conn, WEIR__WRITABLE, "send") < 0)
         return -1;
     ssize_t length = weir__conn_send(conn, data, size, flags);
@@ -135,6 +140,8 @@ static ssize_t send_vector(weir_conn *conn, const struct iovec *vector, int coun
 
 ssize_t weir_send_vector_flags(weir_conn *conn, const struct iovec *vector, int count, int flags)
 {
+    if (conn->secure && (flags & MSG_OOB))
+        return weir__conn_refuse_urgent(conn, "send");
     if (weir__conn_enter(conn, WEIR__WRITABLE, "send") < 0)
         return -1;
     ssize_t length = send_vector(conn, vector, count, flags);

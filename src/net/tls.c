@@ -1,4 +1,4 @@
-/* TLS: the SSL object between a connection's calls and its socket; see tls.h. */
+/* TLS: the SSL object between a connection's calls and its socket; see tls.h, and tls_bio.c for the socket's side. */
 #include "net/tls.h"
 
 #include <errno.h>
@@ -11,132 +11,12 @@
 #include "base/error.h"
 
 enum {
-    RECORD = 16 * 1024,          /* the most that one holds */
-    RECORDS = 64 * 1024,         /* written by one call */
-    FRUITLESS_MOST = 256 * 1024, /* received by one read that brings nothing: more than any handshake has */
-    OUTBOX_MOST = 256 * 1024     /* a peer that asks for answers and takes none gets no more of our memory */
+    RECORD = 16 * 1024,  /* the most that one holds */
+    RECORDS = 64 * 1024, /* written by one call */
+    DISCARDS_MOST = 64   /* receives of what nobody reads any more */
 };
 
-/* --- the socket, as OpenSSL sees it; all under the lock --- */
-
-static int bio_read(BIO *bio, char *data, int size)
-{
-    weir_conn *conn = BIO_get_data(bio);
-    struct weir__tls *tls = weir__tls_of(conn);
-    ssize_t length;
-    BIO_clear_retry_flags(bio);
-    do
-        length = weir__system()->recv(conn->watch.fd, data, (size_t)size, MSG_DONTWAIT);
-    while (length < 0 && errno == EINTR);
-    if (length > 0 && (tls->fruitless += (size_t)length) > FRUITLESS_MOST) {
-        length = -1;
-        errno = EPROTO;
-    }
-    if (length > 0) {
-        if (length < size)
-            weir__watch_drained(&conn->watch);
-        return (int)length;
-    }
-    int number = length == 0 ? weir__conn_false_end(conn) : errno;
-    if (number == EAGAIN) {
-        weir__watch_clear(&conn->watch, WEIR__READABLE);
-        BIO_set_retry_read(bio);
-        return -1;
-    }
-    tls->cut = number == 0;
-    tls->socket_error = number;
-    return 0;
-}
-
-/* How much went, 0 where the socket takes nothing now, -1 and errno. */
-static ssize_t send_now(const weir_conn *conn, const char *data, size_t size, int flags)
-{
-    ssize_t sent;
-    do
-        sent = weir__system()->send(conn->watch.fd, data, size, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
-    return sent < 0 && errno == EAGAIN ? 0 : sent;
-}
-
-/* Adds to the outbox. 0, or -1 and errno. */
-static int keep(struct weir__tls *tls, const char *data, size_t size)
-{
-    size_t held = tls->end - tls->start;
-    if (held + size > OUTBOX_MOST) {
-        errno = ENOBUFS;
-        return -1;
-    }
-    if (tls->end + size > tls->size) {
-        char *larger = malloc(held + size);
-        if (!larger)
-            return -1;
-        if (held)
-            memcpy(larger, tls->outbox + tls->start, held);
-        free(tls->outbox);
-        tls->outbox = larger;
-        tls->size = held + size;
-        tls->start = 0;
-        tls->end = held;
-    }
-    memcpy(tls->outbox + tls->end, data, size);
-    tls->end += size;
-    tls->owes = true;
-    return 0;
-}
-
-/*
- * A record that could not be sent is kept too, since what follows it is of no use without it; the error is told by
- * the flush that comes next, and after that it is tried again.
- */
-static int bio_write(BIO *bio, const char *data, int size)
-{
-    weir_conn *conn = BIO_get_data(bio);
-    struct weir__tls *tls = weir__tls_of(conn);
-    BIO_clear_retry_flags(bio);
-    ssize_t sent = tls->owes ? 0 : send_now(conn, data, (size_t)size, tls->more ? MSG_MORE : 0);
-    if (sent < 0) {
-        tls->send_error = errno;
-        sent = 0;
-    }
-    if (sent == size || keep(tls, data + sent, (size_t)(size - sent)) == 0)
-        return size;
-    tls->socket_error = errno;
-    return -1;
-}
-
-static long bio_control(BIO *bio, int command, long number, void *pointer)
-{
-    (void)number;
-    (void)pointer;
-    const weir_conn *conn = BIO_get_data(bio);
-    if (command == BIO_CTRL_EOF)
-        return weir__tls_of(conn)->cut;
-    return command == BIO_CTRL_FLUSH;
-}
-
-static BIO_METHOD *method;
-
-static void make_method(void)
-{
-    method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "weir");
-    if (!method)
-        return;
-    BIO_meth_set_read(method, bio_read);
-    BIO_meth_set_write(method, bio_write);
-    BIO_meth_set_ctrl(method, bio_control);
-}
-
-static BIO *new_bio(weir_conn *conn)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, make_method);
-    BIO *bio = method ? BIO_new(method) : NULL;
-    if (!bio)
-        return NULL;
-    BIO_set_data(bio, conn);
-    BIO_set_init(bio, 1);
-    return bio;
-}
+#define LOOK_AGAIN WEIR_MS(20)
 
 /* --- its life --- */
 
@@ -147,7 +27,7 @@ int weir__tls_attach(weir_conn *conn, struct weir__tls_context *context, bool se
     if (!tls)
         return weir__fail_memory("tls");
     tls->ssl = weir__tls_new_ssl(context);
-    BIO *bio = tls->ssl ? new_bio(conn) : NULL;
+    BIO *bio = tls->ssl ? weir__tls_new_bio(conn) : NULL;
     if (!bio) {
         SSL_free(tls->ssl);
         free(tls);
@@ -209,7 +89,7 @@ static int flush(weir_conn *conn)
         return -1;
     }
     while (tls->start < tls->end) {
-        ssize_t sent = send_now(conn, tls->outbox + tls->start, tls->end - tls->start, 0);
+        ssize_t sent = weir__tls_send_now(conn, tls->outbox + tls->start, tls->end - tls->start, 0);
         if (sent == 0)
             errno = EAGAIN;
         if (sent <= 0)
@@ -286,6 +166,9 @@ ssize_t weir__tls_receive(weir_conn *conn, void *buffer, size_t size, int flags)
     if (tls->ended || size == 0)
         return 0;
     pthread_mutex_lock(&tls->lock);
+    tls->told = false;
+    if (tls->owes && !tls->send_error)
+        flush(conn); /* what it fails with the next writer will see */
     ssize_t length = read_records(tls, buffer, size, flags & MSG_PEEK);
     int number = errno;
     pthread_mutex_unlock(&tls->lock);
@@ -295,9 +178,17 @@ ssize_t weir__tls_receive(weir_conn *conn, void *buffer, size_t size, int flags)
 
 /* --- writing --- */
 
-/* A record that there was no room to keep is lost, and the connection with it. */
+/*
+ * A record that there was no room to keep is lost, and the connection with it. But where the reader has met a part of a
+ * ticket or key update, OpenSSL writes nothing before it has the rest, which it reads itself then.
+ */
 static ssize_t nothing_written(struct weir__tls *tls)
 {
+    if (SSL_get_error(tls->ssl, 0) == SSL_ERROR_WANT_READ) {
+        tls->stuck = true;
+        errno = EAGAIN;
+        return -1;
+    }
     errno = weir__tls_settle_failure(tls);
     return -1;
 }
@@ -312,6 +203,7 @@ static ssize_t write_records(struct weir__tls *tls, const char *data, size_t siz
     while (done < most && !tls->owes) {
         size_t record = most - done < RECORD ? most - done : RECORD;
         tls->more = (flags & MSG_MORE) || done + record < most;
+        tls->fruitless = 0;
         ERR_clear_error();
         int wrote = SSL_write_ex(tls->ssl, data + done, record, &written);
         tls->more = false;
@@ -322,19 +214,41 @@ static ssize_t write_records(struct weir__tls *tls, const char *data, size_t siz
     return (ssize_t)done;
 }
 
+/* Its wait has nothing to wake it but this: what the socket told of is no longer there. */
+static void tell_reader(weir_conn *conn)
+{
+    weir__tls_of(conn)->told = true;
+    atomic_store(&conn->side[0].news, true);
+    weir__wake(&conn->watch.slot[0]);
+}
+
+bool weir__tls_told(weir_conn *conn)
+{
+    struct weir__tls *tls = weir__tls_of(conn);
+    return tls->told && atomic_exchange(&tls->told, false);
+}
+
 ssize_t weir__tls_send(weir_conn *conn, const void *data, size_t size, int flags)
 {
     struct weir__tls *tls = weir__tls_of(conn);
-    if (flags & MSG_OOB) {
-        errno = EOPNOTSUPP;
-        return -1;
-    }
     pthread_mutex_lock(&tls->lock);
+    tls->stuck = tls->heard = false;
     ssize_t length = flush(conn) < 0 ? -1 : write_records(tls, data, size, flags);
     int number = errno;
+    bool heard = tls->heard;
     pthread_mutex_unlock(&tls->lock);
+    if (heard)
+        tell_reader(conn);
     errno = number;
     return length;
+}
+
+int64_t weir__tls_look_again(weir_conn *conn, int direction)
+{
+    const struct weir__tls *tls = weir__tls_of(conn);
+    bool writes = direction == WEIR__WRITABLE;
+    bool look = writes ? tls->stuck : tls->owes && !atomic_load(&conn->side[1].busy);
+    return look ? weir__now() + LOOK_AGAIN : WEIR_FOREVER;
 }
 
 /* --- the end --- */
@@ -344,7 +258,12 @@ static void say_end(struct weir__tls *tls)
 {
     if (!tls->ending && !tls->failure && tls->state == WEIR__TLS_READY) {
         ERR_clear_error();
+        tls->fruitless = 0;
+        if (SSL_in_init(
+                tls->ssl)) /* a message to TLS itself has been read in part: OpenSSL says nothing before the rest */
+            SSL_do_handshake(tls->ssl);
         SSL_shutdown(tls->ssl);
+        ERR_clear_error();
     }
     tls->ending = true;
 }
@@ -368,6 +287,8 @@ void weir__tls_discard(weir_conn *conn)
     char *buffer = weir__tls_of(conn)->ended ? NULL : weir__lend(&size);
     if (!buffer)
         return;
-    weir__system()->recv(conn->watch.fd, buffer, size, MSG_DONTWAIT);
+    for (int i = 0; i < DISCARDS_MOST; i++)
+        if (weir__system()->recv(conn->watch.fd, buffer, size, MSG_DONTWAIT) <= 0)
+            break;
     weir__lend_return(buffer);
 }

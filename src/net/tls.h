@@ -46,6 +46,9 @@ struct weir__tls {
     char *outbox;     /* NULL: empty */
     size_t start, end, size;
     atomic_bool owes;    /* there is something in the outbox */
+    atomic_bool stuck;   /* a write waits for the rest of a message to TLS itself, of which a part has been read */
+    atomic_bool told;    /* a write has received: the reader is to look, though the socket does not tell */
+    bool heard;          /* the same, of the write that is going on */
     _Atomic int failure; /* the errno that ended it, 0: it goes on; `reason` and `kind` are settled before it */
     uint8_t kind;        /* weir_error_kind */
     char *reason;        /* NULL: the system's words */
@@ -103,6 +106,24 @@ static inline struct weir__tls *weir__tls_of(const weir_conn *conn)
 int weir__tls_flush(weir_conn *conn);
 
 /*
+ * Whether the last write brought nothing though the socket takes something: it is to wait without asking the socket, and
+ * the watch is to be left alone.
+ */
+static inline bool weir__tls_is_stuck(const weir_conn *conn)
+{
+    return conn->secure && weir__tls_of(conn)->stuck;
+}
+
+/*
+ * When whoever waits in that direction is to look again though nothing tells: while it is stuck; and a reader, while what
+ * answers the peer lies in the outbox and nobody is writing. WEIR_FOREVER: not at all.
+ */
+int64_t weir__tls_look_again(weir_conn *conn, int direction);
+
+/* Whether a writer has received since the reader looked; from then on it has not. */
+bool weir__tls_told(weir_conn *conn);
+
+/*
  * Sends a close_notify and, once all is out, ends the socket's side. 0; -1 and errno, EAGAIN: something is in the
  * outbox still.
  */
@@ -113,6 +134,14 @@ int weir__tls_end(weir_conn *conn);
  * get.
  */
 void weir__tls_discard(weir_conn *conn);
+
+/* --- tls_bio.c; under the lock --- */
+
+/* What OpenSSL receives and sends through. NULL without memory. */
+struct bio_st *weir__tls_new_bio(weir_conn *conn);
+
+/* How much went, 0 where the socket takes nothing now, -1 and errno. */
+ssize_t weir__tls_send_now(const weir_conn *conn, const char *data, size_t size, int flags);
 
 /* --- tls_handshake.c --- */
 
@@ -125,8 +154,20 @@ int weir__tls_expect(weir_conn *conn, const weir_tls_options *options, const wei
  */
 int weir__tls_handshake(weir_conn *conn, int64_t deadline);
 
+/*
+ * Makes as much of it as can be made without waiting, where nobody has begun or a call before went away from it: for who
+ * waits for several things. Whether it is over, well or not; false: the peer is to go on, or, where the outbox is not
+ * empty, to take something.
+ */
+bool weir__tls_try(weir_conn *conn);
+
 /* Has it made where it was not: at the beginning of a call, whose direction is entered. 0, or -1 with the error. */
 int weir__tls_ready(weir_conn *conn, int direction, const char *step);
+
+/* --- tls_peer.c --- */
+
+/* What is asked for later, while somebody may be in the SSL object. */
+void weir__tls_note_peer(struct weir__tls *tls);
 
 /* --- tls_error.c: what OpenSSL says, in our words --- */
 

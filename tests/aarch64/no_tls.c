@@ -77,6 +77,19 @@ int weir__tls_flush(weir_conn *conn)
     return refuse();
 }
 
+int64_t weir__tls_look_again(weir_conn *conn, int direction)
+{
+    (void)conn;
+    (void)direction;
+    return WEIR_FOREVER;
+}
+
+bool weir__tls_told(weir_conn *conn)
+{
+    (void)conn;
+    return false;
+}
+
 int weir__tls_end(weir_conn *conn)
 {
     (void)conn;
@@ -109,6 +122,12 @@ int weir__tls_ready(weir_conn *conn, int direction, const char *step)
     (void)direction;
     (void)step;
     return refuse();
+}
+
+bool weir__tls_try(weir_conn *conn)
+{
+    (void)conn;
+    return true;
 }
 
 int weir_handshake(weir_conn *conn)
