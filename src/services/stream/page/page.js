@@ -4,8 +4,7 @@
   const ASK_EVERY = 5000, EARLIER_MOST = 8, LONGEST_WAIT = 30000;
   const byId = (id) => document.getElementById(id);
   const station = byId("station").textContent;
-  const audio = new Audio();
-  audio.preload = "none";
+  const audio = byId("audio");
   let chosen = "/radio", mounts = [], wanted = false, wait = 1000, timer = 0, lastTitle = null;
 
   // --- playing ---
