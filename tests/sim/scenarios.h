@@ -25,6 +25,7 @@ void log_writer(void), send_files(void), pipes(void);                          /
 void restarts(void);                                                           /* restart.c */
 void clocks(void);                                                             /* clocks.c */
 void signals(void);                                                            /* signals.c */
+void radio(void);                                                              /* radio.c */
 void threat(void);                                                             /* threat.c */
 
 #endif
