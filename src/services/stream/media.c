@@ -108,6 +108,11 @@ uint64_t media_generation(struct media *media)
     return atomic_load(&media->generation);
 }
 
+bool media_is_played(const struct media_file *file)
+{
+    return file->named || strcmp(file->type, "audio/mpeg") == 0;
+}
+
 /* --- all of it --- */
 
 struct media *media_open(const weir_option_list *paths)

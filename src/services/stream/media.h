@@ -21,6 +21,9 @@ struct media_list {
     const struct media_file *files;
 };
 
+/* Whether it is for the radio and the raw stream: MPEG audio, by its name, or what was named itself. */
+bool media_is_played(const struct media_file *file);
+
 enum { MEDIA_FILES_MOST = 100000 };
 
 /*
