@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <weir/log.h>
 #include <weir/time.h>
 
 #include "base/error.h"
@@ -217,18 +216,27 @@ static const char *meaning_of(int status, bool named)
     }
 }
 
+/* A proxy's own words, of which nothing is shown that a terminal could take for more. Returns `shown`. */
+static const char *show(const char *words, char *shown, size_t size)
+{
+    size_t length = 0;
+    while (words[length] != '\0' && length < size - 1) {
+        shown[length] = words[length] >= ' ' && words[length] < 0x7f ? words[length] : '?';
+        length++;
+    }
+    shown[length] = '\0';
+    return shown;
+}
+
 static int refused(const struct talk *talk, const struct head *head)
 {
-    char shown[2 * STATUS_LINE];
+    char shown[64];
     int status = status_of(head->status);
-    if (status < 0) {
-        weir_escape(head->status, strlen(head->status) < 40 ? strlen(head->status) : 40, shown, sizeof shown);
-        return weir__proxy_fail(talk->proxy, talk->to, EPROTO, "does not speak HTTP: it answers \"%s\"", shown);
-    }
-    const char *words = head->status + 9;
-    weir_escape(words, strlen(words) < 60 ? strlen(words) : 60, shown, sizeof shown);
-    return weir__proxy_fail(talk->proxy, talk->to, number_of(status), "answers %s%s", shown,
-                            meaning_of(status, talk->proxy->has_user));
+    if (status < 0)
+        return weir__proxy_fail(talk->proxy, talk->to, EPROTO, "does not speak HTTP: it answers \"%s\"",
+                                show(head->status, shown, sizeof shown));
+    return weir__proxy_fail(talk->proxy, talk->to, number_of(status), "answers %s%s",
+                            show(head->status + 9, shown, sizeof shown), meaning_of(status, talk->proxy->has_user));
 }
 
 /* Interim answers (1xx) may come before the one that counts. Headers of a 2xx mean nothing here, a length included. */
