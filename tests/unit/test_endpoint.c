@@ -61,6 +61,18 @@ static void internet_endpoints_are_read(void **state)
         {"[::]:8000", NULL, WEIR_SCHEME_TCP, WEIR_HOST_ADDRESS, "::", 8000, "tcp://[::]:8000"},
         {"1e100.net:80", NULL, WEIR_SCHEME_TCP, WEIR_HOST_NAME, "1e100.net", 80, "tcp://1e100.net:80"},
         {"3com:80", NULL, WEIR_SCHEME_TCP, WEIR_HOST_NAME, "3com", 80, "tcp://3com:80"},
+        {"tls://a.test:8443", NULL, WEIR_SCHEME_TLS, WEIR_HOST_NAME, "a.test", 8443, "tls://a.test:8443"},
+        {"http://a.test", NULL, WEIR_SCHEME_HTTP, WEIR_HOST_NAME, "a.test", 80, "http://a.test:80"},
+        {"https://a.test", NULL, WEIR_SCHEME_HTTPS, WEIR_HOST_NAME, "a.test", 443, "https://a.test:443"},
+        {"HTTPS://a.test/", NULL, WEIR_SCHEME_HTTPS, WEIR_HOST_NAME, "a.test", 443, "https://a.test:443"},
+        {"https://a.test:8443/", NULL, WEIR_SCHEME_HTTPS, WEIR_HOST_NAME, "a.test", 8443, "https://a.test:8443"},
+        {"http://[::1]", NULL, WEIR_SCHEME_HTTP, WEIR_HOST_ADDRESS, "::1", 80, "http://[::1]:80"},
+        {"https://[::1]/", NULL, WEIR_SCHEME_HTTPS, WEIR_HOST_ADDRESS, "::1", 443, "https://[::1]:443"},
+        {"http://127.0.0.1", NULL, WEIR_SCHEME_HTTP, WEIR_HOST_ADDRESS, "127.0.0.1", 80, "http://127.0.0.1:80"},
+        {"http://*", NULL, WEIR_SCHEME_HTTP, WEIR_HOST_ANY, "*", 80, "http://*:80"},
+        {"http://:0", NULL, WEIR_SCHEME_HTTP, WEIR_HOST_DEFAULT, "", 0, "http://:0"},
+        {"8080", "http", WEIR_SCHEME_HTTP, WEIR_HOST_DEFAULT, "", 8080, "http://:8080"},
+        {"*:8443", "https", WEIR_SCHEME_HTTPS, WEIR_HOST_ANY, "*", 8443, "https://*:8443"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         weir_endpoint endpoint = parsed(cases[i].text, cases[i].scheme);
@@ -155,6 +167,18 @@ static void errors_say_which_part_is_wrong(void **state)
         {"tcp://u@a:1", NULL, "tcp://u@a:1: tcp endpoints have no user before an @"},
         {"tcp:a:1", NULL, "tcp:a:1: after tcp: comes //, as in tcp://localhost:8000"},
         {"udp:53", NULL, "udp:53: after udp: comes //, as in udp://localhost:8000"},
+        {"tls://a", NULL, "tls://a: the port is missing"},
+        {"a.test", "http", "a.test: the port is missing"},
+        {"[::1]", "https", "[::1]: the port is missing"},
+        {"http://", NULL, "http://: the host and the port are missing"},
+        {"http:///", NULL, "http:///: http endpoints have no path: /"},
+        {"http://a//", NULL, "http://a//: http endpoints have no path: /"},
+        {"http://a:", NULL, "http://a:: the port is missing"},
+        {"https://a/b", NULL, "https://a/b: https endpoints have no path: /b"},
+        {"https://u@a", NULL, "https://u@a: https endpoints have no user before an @"},
+        {"https://8000", NULL, "https://8000: host 8000 is no IPv4 address"},
+        {"https://a?type=stream", NULL, "https://a?type=stream: https endpoints have no key type"},
+        {"http:80", NULL, "http:80: after http: comes //, as in http://localhost:8000"},
         {"gopher://a:1", NULL, "gopher://a:1: unknown scheme gopher"},
         {"1", "gopher", "1: unknown scheme gopher"},
         {"://a:1", NULL, "://a:1: tcp endpoints have no path: //a:1"},
@@ -261,10 +285,10 @@ static void huge_text_is_refused_within_bounds(void **state)
 static void what_is_taken_means_the_same_in_full(void **state)
 {
     (void)state;
-    static const char *const pieces[] = {"tcp",       "udp", "unix", ":", "//", "/", "[",    "]", "::1",
-                                         "127.0.0.1", "a",   "b.c",  "*", "80", "?", "type", "=", "datagram",
-                                         "stream",    "&",   "@",    "%", ".",  "-", "1"};
-    static const char *const schemes[] = {NULL, "tcp", "udp", "unix", "unix-datagram"};
+    static const char *const pieces[] = {"tcp",       "udp", "unix", ":", "//", "/", "[",    "]",    "::1",
+                                         "127.0.0.1", "a",   "b.c",  "*", "80", "?", "type", "=",    "datagram",
+                                         "stream",    "&",   "@",    "%", ".",  "-", "1",    "http", "https"};
+    static const char *const schemes[] = {NULL, "tcp", "udp", "unix", "unix-datagram", "https"};
     uint32_t chance = 1;
     unsigned taken = 0;
     for (int round = 0; round < 300000; round++) {
@@ -273,7 +297,7 @@ static void what_is_taken_means_the_same_in_full(void **state)
              chance = chance * 1664525 + 1013904223)
             strcat(text, pieces[(chance >> 16) % (sizeof pieces / sizeof *pieces)]);
         weir_endpoint endpoint;
-        if (weir_parse_endpoint(text, schemes[round % 5], &endpoint) < 0)
+        if (weir_parse_endpoint(text, schemes[round % 6], &endpoint) < 0)
             continue;
         taken++;
         same_again(&endpoint);
@@ -291,6 +315,7 @@ static void addresses_are_written_as_endpoints(void **state)
     } cases[] = {
         {WEIR_SCHEME_TCP, false, "127.0.0.1:8000", "tcp://127.0.0.1:8000"},
         {WEIR_SCHEME_UDP, true, "[::1]:8000", "udp://[::1]:8000"},
+        {WEIR_SCHEME_HTTPS, false, "[::1]:443", "https://[::1]:443"},
         {WEIR_SCHEME_UNIX, false, "/run/socket", "unix:/run/socket"},
         {WEIR_SCHEME_UNIX, true, "@name", "unix:@name?type=datagram"},
         {WEIR_SCHEME_UNIX, false, "unnamed", "unix:unnamed"},
@@ -312,7 +337,16 @@ static void schemes_have_names(void **state)
     assert_string_equal(weir_scheme_name(WEIR_SCHEME_TCP), "tcp");
     assert_string_equal(weir_scheme_name(WEIR_SCHEME_UDP), "udp");
     assert_string_equal(weir_scheme_name(WEIR_SCHEME_UNIX), "unix");
+    assert_string_equal(weir_scheme_name(WEIR_SCHEME_HTTPS), "https");
     assert_string_equal(weir_scheme_name((weir_scheme)99), "unknown");
+}
+
+static void those_with_tls_are_known(void **state)
+{
+    (void)state;
+    for (int scheme = WEIR_SCHEME_TCP; scheme < 99; scheme++)
+        assert_int_equal(weir_scheme_is_secure((weir_scheme)scheme),
+                         scheme == WEIR_SCHEME_TLS || scheme == WEIR_SCHEME_HTTPS);
 }
 
 int main(void)
@@ -329,6 +363,7 @@ int main(void)
         cmocka_unit_test(what_is_taken_means_the_same_in_full),
         cmocka_unit_test(addresses_are_written_as_endpoints),
         cmocka_unit_test(schemes_have_names),
+        cmocka_unit_test(those_with_tls_are_known),
     };
     return cmocka_run_group_tests_name("endpoint", tests, NULL, NULL);
 }
