@@ -209,6 +209,8 @@ const struct command check_command = {
         "Results: answers: the connection stood. refused: nobody listens there. silent: nothing came back within "
         "--timeout, as where a firewall drops what comes. unreachable: no way leads there. no address: the name is not "
         "known. failed: anything else.\n\n"
+        "By tls and https it answers once hands are shaken: the certificate is verified each time, and what is wrong "
+        "with it is said, as is that there is no TLS at all.\n\n"
         "To udp, and unix:PATH?type=datagram, a datagram is sent. answers: one came back. refused: the machine said "
         "that "
         "nobody listens there (ICMP). silent: nothing came; a service need not answer what it does not understand, so "

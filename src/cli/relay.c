@@ -256,7 +256,7 @@ const struct command relay_command = {
         "other. When one side ends, its end is passed on and the other direction goes on to its own end; when one is "
         "reset, or TO cannot be reached, the other is reset too, so that nobody takes it for an end. Names are looked "
         "up anew for every client.\n\n"
-        "FROM is an endpoint as of weir serve, TO as of weir connect: both of streams (tcp, tls, unix) or both of "
+        "FROM is an endpoint as of weir serve, TO as of weir connect: both of streams (tcp, tls, http, https, unix) or both of "
         "datagrams "
         "(udp, unix:PATH?type=datagram). Clients of datagrams are told apart by their addresses: each has a session, "
         "with a socket of its own to TO, until nothing has come either way for --session-timeout.\n\n"
