@@ -52,25 +52,6 @@ static enum pull_end fail_short(struct pull *pull, uint64_t got)
     return PULL_CUT;
 }
 
-/* --- as it comes --- */
-
-static enum pull_end receive_directly(struct pull *pull)
-{
-    struct pull_source *source = &pull->source;
-    pull->before = received(source->conn);
-    pull->direct = true;
-    uint64_t most = source->length < 0 ? UINT64_MAX : (uint64_t)source->length;
-    int64_t result = weir_copy_to_file(source->conn, pull->sink.file, most, pull->until);
-    uint64_t got = result < 0 ? weir_error()->transferred : (uint64_t)result;
-    pull->direct = false;
-    pull->done += got;
-    if (result < 0)
-        return judge(pull);
-    return source->length >= 0 && got < most ? fail_short(pull, got) : PULL_ENDED;
-}
-
-/* --- by pieces --- */
-
 static int write_audio(struct pull *pull, const char *data, size_t size)
 {
     if (size > 0 && weir_file_write_all(pull->sink.file, data, size, pull->until) < 0) {
@@ -80,6 +61,47 @@ static int write_audio(struct pull *pull, const char *data, size_t size)
     pull->done += size;
     return 0;
 }
+
+/* --- as it comes --- */
+
+/*
+ * What came with the head lies in the connection and counts as received already: it goes first, so that what is received from
+ * then on is what goes. Returns how much it was, or -1 with an error.
+ */
+static ssize_t take_ahead(struct pull *pull, uint64_t most)
+{
+    char data[HTTP_HEAD_MOST];
+    size_t size = most < sizeof data ? (size_t)most : sizeof data;
+    ssize_t got = size > 0 ? weir_recv_flags(pull->source.conn, data, size, MSG_DONTWAIT) : 0;
+    if (got < 0)
+        return errno == EAGAIN ? 0 : -1;
+    return write_audio(pull, data, (size_t)got) < 0 ? -1 : got;
+}
+
+static enum pull_end copy(struct pull *pull, uint64_t most)
+{
+    struct pull_source *source = &pull->source;
+    pull->before = received(source->conn);
+    pull->direct = true;
+    int64_t result = weir_copy_to_file(source->conn, pull->sink.file, most, pull->until);
+    uint64_t got = result < 0 ? weir_error()->transferred : (uint64_t)result;
+    pull->direct = false;
+    pull->done += got;
+    return result < 0 ? judge(pull) : PULL_ENDED;
+}
+
+static enum pull_end receive_directly(struct pull *pull)
+{
+    uint64_t had = pull->done, all = pull->source.length < 0 ? UINT64_MAX : (uint64_t)pull->source.length;
+    ssize_t ahead = take_ahead(pull, all);
+    if (ahead < 0)
+        return judge(pull);
+    enum pull_end end = copy(pull, all - (uint64_t)ahead);
+    bool is_short = pull->source.length >= 0 && pull->done - had < all;
+    return end == PULL_ENDED && is_short ? fail_short(pull, pull->done - had) : end;
+}
+
+/* --- by pieces --- */
 
 static int write_piece(struct pull *pull, const char *data, size_t size)
 {
