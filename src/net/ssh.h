@@ -118,6 +118,12 @@ struct weir__ssh *weir__ssh_start(weir_conn *earlier, struct weir__ssh_job *job,
 /* Takes in what it has said since. */
 void weir__ssh_listen(struct weir__ssh *ssh);
 
+/*
+ * Waits until it has ended, `fd` being our end of its input and output, and takes in what it says. Parks. 0; -1 and errno:
+ * ETIMEDOUT, ECANCELED, ENOMEM.
+ */
+int weir__ssh_await_end(struct weir__ssh *ssh, int fd, int64_t deadline);
+
 /* Kills it where it still runs, and frees all. Parks for a moment. NULL is fine. Keeps errno. */
 void weir__ssh_free(struct weir__ssh *ssh);
 

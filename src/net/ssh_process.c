@@ -95,6 +95,28 @@ static int look(struct weir__ssh *ssh, int fd)
     return ssh->words.stands ? 1 : gone ? -1 : 0;
 }
 
+/* Both may be waited for by one fiber or thread at a time. They stay whose they were. */
+static struct weir__several *watch_both(const struct weir__ssh *ssh, int fd, const char *step)
+{
+    struct weir__several *several = weir__several_new(2);
+    if (several == NULL) {
+        weir__fail_memory(step);
+        return NULL;
+    }
+    weir__several_add(several, fd);
+    weir__several_add(several, ssh->errors);
+    return several;
+}
+
+static void unwatch_both(const struct weir__ssh *ssh, int fd, struct weir__several *several)
+{
+    int number = errno;
+    weir__several_remove(several, fd, false);
+    weir__several_remove(several, ssh->errors, false);
+    weir__several_close(several);
+    errno = number;
+}
+
 static int fail_wait(const struct weir__ssh *ssh, const struct weir__ssh_job *job)
 {
     if (errno == ETIMEDOUT)
@@ -105,31 +127,35 @@ static int fail_wait(const struct weir__ssh *ssh, const struct weir__ssh_job *jo
     return weir__fail_system(errno, "connect", job->to->text);
 }
 
-static int await_by(struct weir__several *several, struct weir__ssh *ssh, const struct weir__ssh_job *job, int fd)
-{
-    int found;
-    while ((found = look(ssh, fd)) == 0)
-        if (weir__several_wait(several, WEIR__READABLE, job->deadline, NULL, NULL) < 0)
-            return fail_wait(ssh, job);
-    if (found > 0) /* what was said on the way there explains nothing that comes later */
-        *ssh->words.strong = *ssh->words.weak = '\0';
-    return found > 0 ? 0 : weir__ssh_fail(ssh, "connect", job->to->text);
-}
-
-/* Waits until the channel stands. The descriptors stay whose they were. */
+/* Waits until the channel stands. What was said on the way there explains nothing that comes later. */
 static int await(struct weir__ssh *ssh, const struct weir__ssh_job *job, int fd)
 {
-    struct weir__several *several = weir__several_new(2);
+    struct weir__several *several = watch_both(ssh, fd, "connect");
+    int found, result = 0;
     if (several == NULL)
-        return weir__fail_memory("connect");
-    weir__several_add(several, fd);
-    weir__several_add(several, ssh->errors);
-    int result = await_by(several, ssh, job, fd);
-    int number = errno;
-    weir__several_remove(several, fd, false);
-    weir__several_remove(several, ssh->errors, false);
-    weir__several_close(several);
-    errno = number;
+        return -1;
+    while (result == 0 && (found = look(ssh, fd)) == 0)
+        if (weir__several_wait(several, WEIR__READABLE, job->deadline, NULL, NULL) < 0)
+            result = fail_wait(ssh, job);
+    unwatch_both(ssh, fd, several);
+    if (result < 0)
+        return -1;
+    if (found < 0)
+        return weir__ssh_fail(ssh, "connect", job->to->text);
+    *ssh->words.strong = *ssh->words.weak = '\0';
+    return 0;
+}
+
+int weir__ssh_await_end(struct weir__ssh *ssh, int fd, int64_t deadline)
+{
+    struct weir__several *several = watch_both(ssh, fd, "forward");
+    int result = several == NULL ? -1 : 0;
+    while (result == 0 && !has_gone(fd)) {
+        weir__ssh_listen(ssh);
+        result = weir__several_wait(several, WEIR__READABLE, deadline, NULL, NULL);
+    }
+    if (several != NULL)
+        unwatch_both(ssh, fd, several);
     return result;
 }
 

@@ -60,8 +60,11 @@ static void hear_line(struct weir__ssh_words *words)
         hear_debug(words, words->line);
     } else if (words->length > 0) {
         const char *line = without_place(words->line);
+        if (words->stands && strstr(line, ": open failed: ") != NULL)
+            line = ""; /* one of many that are forwarded, and nothing of the others */
         char *place = is_weak(line) ? words->weak : words->strong;
-        weir__copy_text(place, line, sizeof words->strong);
+        if (*line)
+            weir__copy_text(place, line, sizeof words->strong);
         words->old = words->old || strcasestr(line, "configuration option: logverbose") != NULL;
     }
     words->length = 0;

@@ -67,10 +67,10 @@ static size_t ssh_run(const struct weir__via_list *list, size_t first)
     return count;
 }
 
-static weir_conn *go_through(struct weir__via_list *list, const struct weir__dialling *dialling)
+weir_conn *weir__via_go_through(struct weir__via_list *list, size_t most, const struct weir__dialling *dialling)
 {
     weir_conn *conn = NULL;
-    for (size_t next, i = 0; i < list->count; i = next) {
+    for (size_t next, i = 0; i < most; i = next) {
         size_t count = ssh_run(list, i);
         next = i + (count > 0 ? count : 1);
         const weir_endpoint *to = behind(list, next - 1, dialling->endpoint);
@@ -119,7 +119,7 @@ weir_conn *weir__via_dial(const struct weir__dialling *dialling)
     struct weir__via_list *list = weir__via_parse(dialling->options->via);
     if (list == NULL)
         return NULL;
-    weir_conn *conn = go_through(list, dialling);
+    weir_conn *conn = weir__via_go_through(list, list->count, dialling);
     int number = errno;
     weir__via_free(list);
     errno = number;
