@@ -93,7 +93,7 @@ static int check(void *arg, const weir_endpoint *endpoint)
 static void have_radio(struct stream *stream)
 {
     weir_fiber_options options = {.size = sizeof options, .name = "radio", .detached = true};
-    if (player_run && !atomic_exchange(&stream->playing, true) && !weir_spawn(player_run, stream, &options)) {
+    if (!atomic_exchange(&stream->playing, true) && !weir_spawn(player_run, stream, &options)) {
         weir_log_error();
         atomic_store(&stream->playing, false);
     }
@@ -104,8 +104,7 @@ static void serve(weir_conn *conn, void *arg)
     struct stream *stream = arg;
     weir_scheme scheme = weir_conn_scheme(conn);
     if (scheme != WEIR_SCHEME_HTTP && scheme != WEIR_SCHEME_HTTPS) {
-        if (raw_serve)
-            raw_serve(conn, stream);
+        raw_serve(conn, stream);
         return;
     }
     have_radio(stream);

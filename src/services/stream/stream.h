@@ -36,16 +36,16 @@ struct stream {
 http_handler stream_answer;
 
 /* page.c: GET and HEAD of "/". files.c: of "/files/" and all below it. */
-http_handler page_answer __attribute__((weak));
-http_handler files_answer __attribute__((weak));
+http_handler page_answer;
+http_handler files_answer;
 
 /*
  * player.c: the radio, a fiber of the first worker that is asked for something by HTTP; `arg` is the stream. It plays
  * until it is cancelled, when its worker ends, or with --no-loop until all was played; then the mount's source has ended.
  */
-weir_fiber_function player_run __attribute__((weak));
+weir_fiber_function player_run;
 
 /* raw.c: a client of tcp, tls and Unix sockets gets the media, from its beginning. Parks. */
-void raw_serve(weir_conn *conn, struct stream *stream) __attribute__((weak));
+void raw_serve(weir_conn *conn, struct stream *stream);
 
 #endif
