@@ -8,9 +8,9 @@
 #include "page.h"
 
 const struct command *const commands[] = {
-    &serve_command, &run_command,   &ask_command,    &connect_command, &listen_command, &relay_command,
-    &pull_command,  &check_command, &threat_command, &user_command,    &bench_command,  &completion_command,
-    &help_command,  NULL,
+    &serve_command, &run_command,    &ask_command,        &connect_command, &listen_command,
+    &relay_command, &tunnel_command, &pull_command,       &check_command,   &threat_command,
+    &user_command,  &bench_command,  &completion_command, &help_command,    NULL,
 };
 
 const struct command *command_find(const char *name)

@@ -24,7 +24,8 @@ struct command {
 
 /* Each is described in the file of its name. */
 extern const struct command serve_command, run_command, ask_command, connect_command, listen_command, bench_command,
-    completion_command, help_command, relay_command, check_command, pull_command, threat_command, user_command;
+    completion_command, help_command, relay_command, check_command, pull_command, tunnel_command, threat_command,
+    user_command;
 
 /* All of them, in the order in which --help shows them; NULL-terminated. */
 extern const struct command *const commands[];

@@ -60,7 +60,7 @@ static int64_t varied(int64_t pause)
 static int pause_after_error(const struct tunnel_path *path, const char *what, int64_t pause)
 {
     int64_t now_paused = varied(pause);
-    weir_log(WEIR_LOG_WARNING, "%s %s: %s; trying again in %.1f s", path->shown, what, weir_error()->sentence,
+    weir_log(WEIR_LOG_WARNING, "%s %s: %s; trying again in %.1f s", path->shown, what, weir_error()->reason,
              (double)now_paused / 1e9);
     return weir_sleep(now_paused);
 }
