@@ -32,6 +32,29 @@ static bool has_controls(const struct line *line)
     return false;
 }
 
+static bool is_digit(char byte)
+{
+    return byte >= '0' && byte <= '9';
+}
+
+/* "HTTP/1.1", and "ICE/1.0" of sources: http-parser may be built so that it takes any four letters for HTTP. */
+static bool is_version(const char *text, size_t length)
+{
+    if (length == 7 && memcmp(text, "ICE/1.0", 7) == 0)
+        return true;
+    return length == 8 && memcmp(text, "HTTP/", 5) == 0 && is_digit(text[5]) && text[6] == '.' && is_digit(text[7]);
+}
+
+/* "HTTP/1.1 200 OK", where the words may be left out, and "ICY 200 OK". */
+static bool is_status_line(const struct line *line)
+{
+    const char *space = memchr(line->text, ' ', line->length);
+    size_t version = space ? (size_t)(space - line->text) : 0, left = line->length - version;
+    bool known = version == 3 ? memcmp(line->text, "ICY", 3) == 0 : space && is_version(line->text, version);
+    return known && left >= 4 && is_digit(space[1]) && is_digit(space[2]) && is_digit(space[3]) &&
+           (left == 4 || space[4] == ' ');
+}
+
 /* "GET /path HTTP/1.1": three words of visible ASCII, two spaces. */
 static bool is_request_line(const struct line *line)
 {
@@ -43,7 +66,8 @@ static bool is_request_line(const struct line *line)
     for (const char *byte = target + 1; byte < end; byte++)
         if ((*byte == ' ' && byte != version) || *byte == '\t' || *byte == '#' || *byte < ' ')
             return false;
-    return http_is_token(line->text, (size_t)(target - line->text));
+    return http_is_token(line->text, (size_t)(target - line->text)) &&
+           is_version(version + 1, (size_t)(end - version - 1));
 }
 
 /* A name, at once its colon, whatever. So a folded line is none either. */
@@ -70,7 +94,9 @@ static int check_line(const struct line *line, bool request, size_t number, cons
         return refuse(400, "a control character, or a line that does not end in CR LF", why);
     if (number > 0 && !is_field(line))
         return refuse(400, "a line that is no field", why);
-    return !first || is_request_line(line) ? 0 : refuse(400, "the first line is no request", why);
+    if (number == 0 && !(request ? is_request_line(line) : is_status_line(line)))
+        return refuse(400, request ? "the first line is no request" : "the first line is no response", why);
+    return 0;
 }
 
 /* The next line of what is left of a head, of which this takes it and its CR LF. */

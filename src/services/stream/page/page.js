@@ -62,7 +62,7 @@
     wait = Math.min(wait * 2, LONGEST_WAIT);
   };
 
-  audio.addEventListener("playing", () => { wait = 1000; say(""); show(); });
+  audio.addEventListener("playing", () => { wait = 1000; say(""); show(); askOn(); });
   audio.addEventListener("waiting", () => { if (wanted) say("Buffering…"); show(); });
   audio.addEventListener("pause", show);
   audio.addEventListener("error", () => { if (audio.hasAttribute("src")) again(); });
