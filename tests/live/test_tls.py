@@ -1,4 +1,4 @@
-"""TLS: the program as server and as client, with Python's ssl and openssl at the other end; what goes wrong, one by one."""
+"""TLS: the program as server, with Python's ssl at the other end; and what comes that is no TLS, or not all of it."""
 import contextlib
 import os
 import shutil
@@ -8,46 +8,11 @@ import subprocess
 
 import pytest
 
-from certificates import Authority, server_context
-from conftest import WEIR, Server, environment, seconds
+from certificates import Authority
+from conftest import WEIR, environment, seconds
+from secured import (authority, certificate, client_certificate, connect, echo,  # pylint: disable=unused-import
+                     end_side)
 from talk import eventually, pattern, read_exactly, read_to_end
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture(scope="module")
-def certificate(authority):
-    return authority.issue("server")
-
-
-@pytest.fixture(scope="module")
-def client_certificate(authority):
-    return authority.issue("client", "a client", "DNS:client.test")
-
-
-@pytest.fixture
-def echo(serve, certificate):
-    return serve("echo", "tls://127.0.0.1:0", "--cert", certificate)
-
-
-def connect(server, context, **options):
-    """A connection of Python's to a server of ours."""
-    plain = server.connect("tls://127.0.0.1")
-    try:
-        return context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False, **options)
-    except BaseException:
-        plain.close()
-        raise
-
-
-def end_side(client):
-    """Python's ssl has no half-close: the close_notify goes, and what the other side still sends is read."""
-    client.settimeout(seconds(10))
-    with contextlib.suppress(ssl.SSLError):
-        client.unwrap()
 
 
 # --- servers ---
@@ -70,16 +35,6 @@ def is_echoed_by_tls(client, size):
         client.sendall(data[at:at + 50_000])
         assert read_exactly(client, len(data[at:at + 50_000])) == data[at:at + 50_000]
     return True
-
-
-@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
-def test_openssl_s_client(echo, authority, version):
-    _, port = echo.address("tls://127.0.0.1")
-    done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-CAfile", authority.file, "-quiet",
-                           "-verify_return_error", "-no_ign_eof", version], input=b"a line\n", capture_output=True,
-                          timeout=seconds(20))
-    assert b"verify return:1" in done.stderr
-    echo.wait_for_counters(accepted=1, active=0, errors_tls=0)
 
 
 def test_what_is_sent_before_the_end_comes_back(echo, authority):
@@ -234,166 +189,3 @@ def test_a_stream_that_is_cut_is_no_end(echo, authority):
         assert read_exactly(client, 5) == b"hello"
         os.close(client.detach())
     echo.wait_for_counters(errors_reset=1, active=0)
-
-
-# --- clients ---
-
-@pytest.fixture
-def secure_peer(peer, certificate):
-    """A server of Python's by TLS: its endpoint, whose talk gets the TLS socket."""
-    def start(talk, file=None, **options):
-        context = server_context(file or certificate, **options)
-
-        def shake(connection):
-            with context.wrap_socket(connection, server_side=True) as client:
-                talk(client)
-        return peer(shake).endpoint.replace("tcp:", "tls:")
-    return start
-
-
-def answer(client):
-    client.recv(100)
-    client.sendall(b"an answer")
-    client.unwrap()
-
-
-def test_a_server_of_pythons(secure_peer, authority, weir):
-    done = weir("ask", "--ca", authority.file, secure_peer(answer), "hello")
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"an answer", b"")
-
-
-def test_an_answer_that_is_cut_is_told(secure_peer, authority, weir):
-    def cut(client):
-        client.recv(100)
-        client.sendall(b"half an answ")
-        os.close(client.detach())
-
-    done = weir("ask", "--ca", authority.file, secure_peer(cut), "hello")
-    assert (done.returncode, done.stdout) == (4, b"half an answ")
-    assert b"without a close_notify" in done.stderr
-
-
-def test_openssl_s_server(weir, authority, certificate):
-    with subprocess.Popen(["openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", certificate, "-key", certificate,
-                           "-rev", "-naccept", "1"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT) as server:
-        try:
-            port = next(line for line in server.stdout if line.startswith(b"ACCEPT")).split(b":")[-1].strip().decode()
-            done = weir("ask", "--line", "--ca", authority.file, f"tls://127.0.0.1:{port}", "hello")
-            assert done.stdout == b"olleh\n"
-        finally:
-            server.kill()
-
-
-def failure(weir, endpoint, *options, status=1):
-    """The one line that a client says."""
-    done = weir("check", endpoint, *options)
-    assert done.returncode == status
-    return done.stderr.decode()
-
-
-def test_certificates_that_are_wrong_one_by_one(secure_peer, authority, weir, tmp_path):
-    trust = "--ca", authority.file
-    endpoint = secure_peer(answer, authority.issue("expired", days=-1))
-    assert f"tls {endpoint}: its certificate has expired\n" in failure(weir, endpoint, *trust)
-    endpoint = secure_peer(answer, authority.issue("elsewhere", "elsewhere", "DNS:elsewhere.test"))
-    assert f"tls {endpoint}: its certificate is for another host\n" in failure(weir, endpoint, *trust)
-    assert weir("check", endpoint, *trust, "--server-name", "elsewhere.test").returncode == 0
-    endpoint = secure_peer(answer)
-    assert f"tls {endpoint}: its certificate is of an unknown CA\n" in failure(weir, endpoint)
-    (tmp_path / "other").mkdir()
-    other = Authority(tmp_path / "other", "somebody else")
-    assert "unknown CA" in failure(weir, endpoint, "--ca", other.file)
-    done = weir("check", endpoint, "--insecure")
-    assert done.returncode == 0 and b"INSECURE" in done.stderr
-
-
-def test_every_address_of_a_name_shows_the_names_certificate(secure_peer, authority, weir):
-    endpoint = secure_peer(answer, authority.issue("named", "localhost", "DNS:localhost"))
-    named = endpoint.replace("127.0.0.1", "localhost")
-    done = weir("check", "--all-addresses", "-4", "--ca", authority.file, named)
-    assert done.returncode == 0, done.stderr
-
-
-def test_login_serves_other_machines_by_tls(serve, weir, authority, certificate, tmp_path):
-    users = tmp_path / "users.db"
-    assert weir("user", "add", "anna", "--users", users, "--password-stdin", input=b"secret\n").returncode == 0
-    refused = weir("serve", "login", "tcp://*:0", "--users", users)
-    assert refused.returncode == 2 and b"tls://" in refused.stderr
-    login = serve("login", "tls://*:0", "--cert", certificate, "--users", users)
-    port = login.endpoint("tls://").rpartition(":")[2]
-    done = weir("ask", "--ca", authority.file, "--timeout", "20s", f"tls://localhost:{port}", "anna secret")
-    assert done.stdout.startswith(b"hi anna")
-
-
-def test_a_server_that_does_not_speak_tls(peer, weir, authority, serve):
-    endpoint = peer(lambda connection: (connection.sendall(b"220 hello\r\n"), read_to_end(connection))).endpoint
-    endpoint = endpoint.replace("tcp:", "tls:")
-    assert f"tls {endpoint}: it does not speak TLS\n" in failure(weir, endpoint)
-    echo = serve("echo", "tcp://127.0.0.1:0").endpoint().replace("tcp:", "tls:")
-    assert f"tls {echo}: it does not speak TLS\n" in failure(weir, echo)
-
-
-def test_a_server_that_says_nothing_or_goes(peer, weir):
-    silent = peer(read_to_end).endpoint.replace("tcp:", "tls:")
-    done = weir("ask", silent, "hello", "--timeout", "300ms")
-    assert done.returncode == 3 and b"handshake" in done.stderr
-    gone = peer(lambda connection: connection.recv(1000)).endpoint.replace("tcp:", "tls:")
-    done = weir("ask", gone, "hello")
-    assert done.returncode == 4
-
-
-# --- the rest of the program ---
-
-def test_relay_puts_tls_before_a_server_and_takes_it_from_a_client(serve, weir, authority, certificate):
-    echo = serve("echo", "tcp://127.0.0.1:0")
-    with contextlib.ExitStack() as stack:
-        outer = Server("relay", "tls://127.0.0.1:0", echo.endpoint(), "--cert", certificate, quiet=True)
-        stack.callback(outer.kill)
-        tls = outer.wait_for_text(r"(tls://127\.0\.0\.1:\d+)").group(1)
-        inner = Server("relay", "tcp://127.0.0.1:0", tls, "--ca", authority.file, quiet=True)
-        stack.callback(inner.kill)
-        plain = inner.wait_for_text(r"(tcp://127\.0\.0\.1:\d+)").group(1)
-        data = pattern(2_000_000)
-        done = weir("connect", plain, input=data)
-        assert (done.returncode, done.stdout == data) == (0, True)
-        inner.stop()
-        outer.stop()
-
-
-def test_listen_and_bench(echo, weir, authority, certificate):
-    listening = subprocess.Popen([WEIR, "listen", "tls://127.0.0.1:0", "--cert", certificate], stdin=subprocess.DEVNULL,
-                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), start_new_session=True)
-    with listening:
-        line = listening.stderr.readline().decode()
-        endpoint = "tls://" + line.split("tls://")[1].strip()
-        done = weir("connect", endpoint, "--ca", authority.file, input=b"from the client")
-        assert done.returncode == 0
-        assert listening.stdout.read() == b"from the client"
-        assert listening.wait(seconds(20)) == 0
-    done = weir("bench", echo.endpoint(), "--ca", authority.file, "--duration", "200ms", "--connections", "4", "--json")
-    assert done.returncode == 0
-
-
-def test_every_service_of_streams_takes_it(serve, weir, authority, certificate):
-    greet = serve("greet", "tls://127.0.0.1:0", "--cert", certificate)
-    assert weir("ask", "--ca", authority.file, greet.endpoint(), "Ada").stdout.startswith(b"hi Ada")
-    menu = serve("menu", "tls://127.0.0.1:0", "--cert", certificate)
-    assert b"weir" in weir("ask", "--ca", authority.file, menu.endpoint(), "L").stdout
-
-
-@pytest.mark.parametrize("arguments,words", [
-    (["serve", "echo", "tls://127.0.0.1:0"], "must have a certificate"),
-    (["serve", "echo", "tls://127.0.0.1:0", "--key", "{server}"], "must have a certificate"),
-    (["serve", "echo", "tcp://127.0.0.1:0", "--cert", "{server}"], "--cert is for tls:// and https:// endpoints"),
-    (["serve", "echo", "tls://127.0.0.1:0", "--cert", "/nowhere.pem"], "No such file"),
-    (["serve", "echo", "tls://127.0.0.1:0", "--cert", "{server}", "--key", "{client}"], "not the certificate's"),
-    (["ask", "tcp://127.0.0.1:1", "--insecure", "x"], "--insecure is for tls:// and https:// endpoints"),
-    (["bench", "tcp://127.0.0.1:1", "--ca", "{server}"], "--ca is for tls:// and https:// endpoints"),
-    (["relay", "tcp://127.0.0.1:0", "tcp://127.0.0.1:1", "--cert", "{server}"], "--cert is for tls:// and https:// endpoints"),
-    (["listen", "tcp://127.0.0.1:0", "--cert", "{server}"], "--cert is for tls:// and https:// endpoints"),
-])
-def test_wrong_usage(weir, certificate, client_certificate, arguments, words):
-    done = weir(*(word.format(server=certificate, client=client_certificate) for word in arguments))
-    assert done.returncode == 2
-    assert words in done.stderr.decode() and done.stderr.count(b"\n") == 1

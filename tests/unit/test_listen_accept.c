@@ -186,6 +186,25 @@ static void what_is_accepted_has_the_options_asked_for(void)
     }
 }
 
+/* http is to the library what tcp is, but for its name. */
+static void connections_tell_their_scheme(void)
+{
+    weir_listener *listener = weir_listen("http://127.0.0.1:0", NULL);
+    check(listener);
+    weir_conn *conn = weir_connect(weir_listener_endpoint(listener, 0), NULL);
+    weir_conn *accepted = weir_accept(listener);
+    check(conn && accepted);
+    check(weir_conn_scheme(conn) == WEIR_SCHEME_HTTP && weir_conn_scheme(accepted) == WEIR_SCHEME_HTTP);
+    check(weir_send_all(conn, "x", 1) == 0);
+    char byte;
+    check(weir_recv(accepted, &byte, 1) == 1);
+    weir_abort(conn);
+    check(weir_recv(accepted, &byte, 1) == -1 && errno == ECONNRESET);
+    weir_close(conn);
+    weir_close(accepted);
+    weir_listener_close(listener);
+}
+
 static void what_makes_no_sense_is_refused(void)
 {
     static const weir_listen_options sizeless = {.backlog = 5};
@@ -298,6 +317,7 @@ int main(void)
         EVERYWHERE(every_client_of_a_crowd_is_accepted),
         EVERYWHERE(clients_that_went_are_passed_over_and_other_errors_are_told),
         EVERYWHERE(what_is_accepted_has_the_options_asked_for),
+        EVERYWHERE(connections_tell_their_scheme),
         EVERYWHERE(what_makes_no_sense_is_refused),
         EVERYWHERE(nothing_is_left_open),
         cmocka_unit_test(a_listener_may_be_used_on_one_loop_after_another),

@@ -11,6 +11,7 @@ static void answer(weir_conn *conn, void *arg)
 {
     char byte;
     (void)arg;
+    check(weir_conn_scheme(conn) == WEIR_SCHEME_HTTPS);
     while (weir_recv(conn, &byte, 1) == 1 && weir_send_all(conn, &byte, 1) == 0)
         continue;
 }
@@ -31,7 +32,7 @@ static weir_server *answering(void)
     weir_tls_options tls = server_options("server");
     weir_server_options options = {.size = sizeof options, .workers = 1, .listen = {.tls = tls}};
     weir_server *server = weir_server_new(&options);
-    check(server && weir_server_add(server, "tls://127.0.0.1:0", answer, NULL) == 0);
+    check(server && weir_server_add(server, "https://127.0.0.1:0", answer, NULL) == 0);
     check(weir_server_start(server) == 0);
     return server;
 }
@@ -42,7 +43,8 @@ static weir_conn *come(const weir_server *to, const weir_tls_options *tls)
     weir_conn *conn = weir_connect(weir_server_endpoint(to, 0),
                                    WEIR_OPTIONS(weir_connect_options, .tls = *tls, .timeout = WEIR_S(20)));
     char byte;
-    check(conn && weir_send_all(conn, "x", 1) == 0 && weir_recv(conn, &byte, 1) == 1);
+    check(conn && weir_conn_scheme(conn) == WEIR_SCHEME_HTTPS);
+    check(weir_send_all(conn, "x", 1) == 0 && weir_recv(conn, &byte, 1) == 1);
     return conn;
 }
 
