@@ -267,10 +267,10 @@ static const char *const usage[] = {"[OPTION]... --via URL... [LOCAL] REMOTE", N
 static const char *const examples[] = {
     "weir tunnel --via ssh://user@example.org localhost:5432",
     "port 8000 of this machine, or the first free one after it, is port 5432 of example.org",
-    "weir tunnel --via ssh://user@example.org :5432 database:5432",
-    "port 5432 of this machine is that of a database which example.org reaches",
-    "weir tunnel --via ssh://user@gate --via ssh://user@inside -v :2222 localhost:22",
-    "through two machines; a line for each client",
+    "weir tunnel --via ssh://user@example.org :9000 db.example.org:5432",
+    "port 9000 of this machine is that of a database which example.org reaches",
+    "weir tunnel -v --via ssh://user@example.org 'tcp://*:9000' localhost:5432 --allow 192.168.0.0/16",
+    "the same for a network that may come in; a line for each client",
     NULL,
 };
 

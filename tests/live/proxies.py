@@ -5,6 +5,7 @@ import select
 import socket
 import struct
 import subprocess
+import sys
 import threading
 
 from conftest import environment, seconds
@@ -157,3 +158,21 @@ def answers(process, port):
             return False
         select.select([], [], [], 0.01)
     return False
+
+
+def main():
+    """proxies.py socks5|http PORT: one of them for everybody on loopback, until it is ended."""
+    proxy = {"socks5": Socks, "http": Http}[sys.argv[1]]()
+    with socket.create_server(("127.0.0.1", int(sys.argv[2]))) as listener:
+        print("ready", flush=True)
+        while True:
+            threading.Thread(target=serve_one, args=(proxy, listener.accept()[0]), daemon=True).start()
+
+
+def serve_one(proxy, connection):
+    with connection, contextlib.suppress(OSError):
+        proxy(connection)
+
+
+if __name__ == "__main__":
+    main()

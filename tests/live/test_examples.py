@@ -25,6 +25,7 @@ from pages import MANUALS, PAGES, examples_in_manual, examples_of
 from stage import Stage
 
 LINES = sorted({line for words in [[], *PAGES] for line in examples_of(words)})
+PROXIES = pathlib.Path(__file__).with_name("proxies.py")
 FEED = pathlib.Path(__file__).with_name("feed.py")
 FILE = b"".join(b"line %d of a file\n" % i for i in range(2000))
 
@@ -103,6 +104,40 @@ def make_certificate(folder):
     shutil.copy(folder / "CERT.pem", folder / "CA.pem")
 
 
+SSH = """#!/bin/sh
+# ssh, but whoever is to be logged in is who plays, and what it talks with is an sshd of its own.
+for word; do
+    shift
+    [ "$before" = -l ] && word=$(id -un)
+    before=$word
+    set -- "$@" "$word"
+done
+exec %s -F "%s/config" "$@"
+"""
+
+
+def make_ssh(folder):
+    """An ssh that gets into example.org, where its sshd is a child of its own: nobody needs to listen."""
+    if os.geteuid() != 0:
+        pytest.skip("an sshd on a stage wants to be root")
+    os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
+    keys = folder / "keys"
+    keys.mkdir(mode=0o700)
+    for name in ("host_key", "key"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(keys / name)], check=True,
+                       stdin=subprocess.DEVNULL, timeout=seconds(30))
+    (keys / "sshd_config").write_text(
+        f"HostKey {keys}/host_key\nAuthorizedKeysFile {keys}/key.pub\nPidFile none\nUsePAM no\nStrictModes no\n")
+    kind, key = (keys / "host_key.pub").read_text().split()[:2]
+    (keys / "known_hosts").write_text(f"played {kind} {key}\n")
+    sshd = shutil.which("sshd", path=os.environ["PATH"] + ":/usr/sbin")
+    (keys / "config").write_text(
+        f"ProxyCommand {sshd} -i -f {keys}/sshd_config\nHostKeyAlias played\nUserKnownHostsFile {keys}/known_hosts\n"
+        f"IdentityFile {keys}/key\nIdentitiesOnly yes\nIdentityAgent none\n")
+    (folder / "bin" / "ssh").write_text(SSH % (shutil.which("ssh"), keys))
+    (folder / "bin" / "ssh").chmod(0o755)
+
+
 class Play:
     """What an example needs around it: files, servers and clients, on the stage."""
 
@@ -113,6 +148,11 @@ class Play:
         (folder / "bin").mkdir()
         os.symlink(os.path.abspath(WEIR), folder / "bin" / "weir")
         (folder / "FILE").write_bytes(FILE)
+        if "ssh://" in text:
+            make_ssh(folder)
+        for scheme, port in re.findall(r"--via (socks5|http)://localhost:(\d+)", text):
+            proxy = self.start(f"exec {sys.executable} {PROXIES} {scheme} {port}")
+            assert proxy.read_until(lambda: proxy.printed == b"ready\n"), proxy.said.decode()
 
     def start(self, line, **options):
         run = Running(self.stage, line, self.folder, **options)
@@ -297,6 +337,13 @@ def run_relay(play, line):
     relay.terminate()
 
 
+def run_tunnel(play, line):
+    play.echo(for_everybody(line.endpoint(len(line.operands) - 1)))
+    tunnel = play.serve(line.text)
+    assert play.ask(reached_at(tunnel.endpoints[0], line.text), b"hello\n") == b"hello\n"
+    tunnel.terminate()
+
+
 def run_help(play, line):
     assert play.finish(line.text) == run_weir(*line.operands, "--help").stdout
 
@@ -457,6 +504,7 @@ RUNNERS = {
     "run": run_run,
     "serve": run_serve,
     "threat": run_threat,
+    "tunnel": run_tunnel,
     "user": run_user,
 }
 
