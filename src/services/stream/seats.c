@@ -82,3 +82,12 @@ void seat_leave(struct seats *seats, struct seat *seat)
         *at = seat->next;
     pthread_mutex_unlock(&seats->lock);
 }
+
+/* What they have sent so far is on; who comes now finds that mounts take no more. */
+void seats_stop(struct seats *seats)
+{
+    pthread_mutex_lock(&seats->lock);
+    for (struct seat *seat = seats->first; seat; seat = seat->next)
+        weir_set_deadline(seat->conn, WEIR_READ, WEIR_NOW);
+    pthread_mutex_unlock(&seats->lock);
+}

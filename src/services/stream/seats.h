@@ -25,4 +25,7 @@ void seats_free(struct seats *seats);
 int seat_take(struct seats *seats, struct seat *seat);
 void seat_leave(struct seats *seats, struct seat *seat);
 
+/* The service ends: nothing more is heard of any of them. Any thread. */
+void seats_stop(struct seats *seats);
+
 #endif

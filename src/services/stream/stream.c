@@ -7,6 +7,7 @@
 #include "../private.h"
 #include "../services.h"
 #include "relay.h"
+#include "seats.h"
 #include "source.h"
 
 /* --- the start and the stop --- */
