@@ -32,7 +32,10 @@ struct tunnel {
 int tunnel_path_open(struct tunnel_path *path);
 void tunnel_path_close(struct tunnel_path *path);
 
-/* A fiber (its argument is the path) of the one that has opened it: opens it again when it has gone, rarer and rarer, until it is cancelled. */
+/*
+ * A fiber, whose argument is the path, of the one that has opened it: opens it again when it has gone, rarer and rarer,
+ * until it is cancelled.
+ */
 int tunnel_path_keep(void *arg);
 
 /* Relay's `dial`: a connection to the far end. Waits where the path is gone. Any thread; parks. NULL with an error. */

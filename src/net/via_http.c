@@ -220,7 +220,7 @@ static const char *meaning_of(int status, bool named)
 static const char *show(const char *words, char *shown, size_t size)
 {
     size_t length = 0;
-    while (words[length] != '\0' && length < size - 1) {
+    while (length < size - 1 && words[length] != '\0') {
         shown[length] = words[length] >= ' ' && words[length] < 0x7f ? words[length] : '?';
         length++;
     }
