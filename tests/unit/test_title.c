@@ -90,11 +90,8 @@ static void controls(void **state)
     (void)state;
     static struct tag tag;
     begin(&tag, 4, 0);
-    put_frame(&tag, "TIT2",
-              "\3a\x1b[2Jb\xe2\x80\xae"
-              "c\r\nd",
-              13);
-    check_title(&tag, "a[2Jbcd");
+    put_frame(&tag, "TIT2", "\3a\x1b[2Jb\xe2\x80\256c\r\nd", 14);
+    check_title(&tag, "a[2Jbc d");
     begin(&tag, 4, 0);
     put_frame(&tag, "TIT2", "\3\x1b\r\n", 4);
     check_title(&tag, NULL);
