@@ -127,7 +127,7 @@ static int fail_wait(const struct weir__ssh *ssh, const struct weir__ssh_job *jo
     return weir__fail_system(errno, "connect", job->to->text);
 }
 
-/* Waits until the channel stands. What was said on the way there explains nothing that comes later. */
+/* Waits until the channel stands. */
 static int await(struct weir__ssh *ssh, const struct weir__ssh_job *job, int fd)
 {
     struct weir__several *several = watch_both(ssh, fd, "connect");
@@ -140,10 +140,7 @@ static int await(struct weir__ssh *ssh, const struct weir__ssh_job *job, int fd)
     unwatch_both(ssh, fd, several);
     if (result < 0)
         return -1;
-    if (found < 0)
-        return weir__ssh_fail(ssh, "connect", job->to->text);
-    *ssh->words.strong = *ssh->words.weak = '\0';
-    return 0;
+    return found < 0 ? weir__ssh_fail(ssh, "connect", job->to->text) : 0;
 }
 
 int weir__ssh_await_end(struct weir__ssh *ssh, int fd, int64_t deadline)

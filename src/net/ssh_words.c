@@ -11,12 +11,15 @@
 /* As "debug2: nchan.c:chan_rcvd_ieof():257 (pid=23689): channel 0: rcvd eof". */
 static void hear_debug(struct weir__ssh_words *words, const char *line)
 {
+    bool stood = words->stands;
     if (strstr(line, "open confirm rwindow") != NULL || strstr(line, "forwarding listening on path") != NULL)
         words->stands = true;
     if (strstr(line, "master session id") != NULL)
         words->stands = words->multiplexed = true;
     if (strstr(line, ": rcvd eof") != NULL || strstr(line, ": rcvd close") != NULL)
         words->ended = true;
+    if (words->stands && !stood) /* what was said on the way there explains nothing that comes later */
+        *words->strong = *words->weak = '\0';
 }
 
 /* --- what it tells people --- */
