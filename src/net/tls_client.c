@@ -4,8 +4,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <string.h>
 
+#include "engine/sim/sim.h"
 #include "net/tls_context.h"
 
 enum { KEPT = 8, FILES = 3 };
@@ -74,8 +76,25 @@ static struct weir__tls_context *find(const weir_tls_options *options, const str
     return found;
 }
 
+/* A simulated run leaves nothing to the next, nor OpenSSL's memory of its thread. */
+static void forget(void)
+{
+    struct weir__tls_context *gone[KEPT];
+    pthread_mutex_lock(&lock);
+    for (int i = 0; i < KEPT; i++) {
+        gone[i] = kept[i].context;
+        kept[i].context = NULL;
+    }
+    oldest = 0;
+    pthread_mutex_unlock(&lock);
+    for (int i = 0; i < KEPT; i++)
+        weir__tls_drop(gone[i]);
+    OPENSSL_thread_stop();
+}
+
 static void keep(struct weir__tls_context *context, const struct stamp stamps[FILES])
 {
+    weir__sim_forgets = forget;
     weir__tls_take(context);
     pthread_mutex_lock(&lock);
     struct kept *one = &kept[oldest++ % KEPT];

@@ -69,6 +69,7 @@ static const weir_sim_scenario scenarios[] = {
     {.name = "radio",
      .summary = "mounts of stream: sources that come and go, listeners at every speed",
      .set_up = radio},
+    {.name = "tls", .summary = "an echo by TLS, for clients of ours and of OpenSSL's alone, which cut", .set_up = tls},
     {.name = "threat", .summary = "threat, whose feed is slow and fails", .set_up = threat},
     {0},
 };

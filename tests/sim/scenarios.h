@@ -27,5 +27,6 @@ void clocks(void);                                                             /
 void signals(void);                                                            /* signals.c */
 void radio(void);                                                              /* radio.c */
 void threat(void);                                                             /* threat.c */
+void tls(void);                                                                /* tls.c */
 
 #endif

@@ -69,6 +69,12 @@ struct weir__sim {
 /* The calling thread's world; NULL outside of a run. */
 extern _Thread_local struct weir__sim *weir__sim_here;
 
+/*
+ * Called on the run's thread when a run ends, unless NULL: a floor above forgets what it has kept of connections, so that
+ * the next run begins as this one did.
+ */
+extern void (*_Atomic weir__sim_forgets)(void);
+
 /* The table that everything in a world goes through (system.c). */
 extern const struct weir__system weir__sim_system;
 

@@ -110,8 +110,13 @@ static int begin(struct weir__sim *sim, const weir_sim_scenario *scenario, uint6
     return 0;
 }
 
+void (*_Atomic weir__sim_forgets)(void);
+
 static void end(struct weir__sim *sim)
 {
+    void (*forget)(void) = weir__sim_forgets;
+    if (forget)
+        forget();
     weir__sim_close_rest(sim);
     weir__sim_datagrams_end(sim);
     weir__sim_streams_end(sim);
