@@ -19,7 +19,7 @@
 
 #include "process.h"
 
-enum { AT_ONCE = 64, EVENTS = 512, PATIENCE_MS = 10000, HEAD = 4096, MUCH = 1 << 20, SOURCES = 100 };
+enum { AT_ONCE = 1000, EVENTS = 512, PATIENCE_MS = 10000, HEAD = 4096, MUCH = 1 << 20, SOURCES = 100 };
 
 struct listener {
     int fd;

@@ -1,5 +1,5 @@
 /*
- * A listener's fiber. It sleeps for a second, sends all that has come since in one call, and sleeps again: it never waits for
+ * A listener's fiber. It sleeps for a second or two, sends all that has come since in one call, and sleeps again: it never waits for
  * its socket, and holds no block while it sleeps, so that it costs little and holds nobody up. Those who came at
  * about the same time wake together.
  */
@@ -7,9 +7,9 @@
 
 #include <stdlib.h>
 
-/* Listeners wake at multiples of it. */
+/* Listeners wake at multiples of it. Periods are powers of two of them, and such that half a burst comes in one, or less. */
 #define STEP WEIR_US(31250)
-enum { PERIOD = 32, FIRST_PAUSE = 1 }; /* in steps */
+enum { SHORTEST_PERIOD = 8, PERIOD = 32, LONGEST_PERIOD = 64, FIRST_PAUSE = 1 }; /* in steps */
 
 /* A source that was silent for so long before it ended leaves its listeners with nothing in store: they get a burst again. */
 #define SILENCE WEIR_S(2)
@@ -109,15 +109,29 @@ static enum sending send_on(struct listener *listener)
     }
 }
 
-/* Looks again after a period; sooner where the socket was full, as long as it takes something. */
-static void plan(struct listener *listener, bool all, bool some)
+/* A longer period means fewer calls; but a player has no more in store than the burst. */
+static void adapt(struct listener *listener, uint64_t sent)
 {
-    if (all)
-        listener->pause = PERIOD;
-    else if (some)
+    uint64_t burst = options_of(listener)->burst;
+    if (listener->pause != listener->period)
+        return; /* it was not a whole one */
+    if (sent > burst / 2 && listener->period > SHORTEST_PERIOD)
+        listener->period /= 2;
+    else if (sent > 0 && sent <= burst / 4 && listener->period < LONGEST_PERIOD)
+        listener->period *= 2;
+}
+
+/* Looks again after a period; sooner where the socket was full, as long as it takes something. */
+static void plan(struct listener *listener, bool all, uint64_t sent)
+{
+    if (all) {
+        adapt(listener, sent);
+        listener->pause = listener->period;
+    } else if (sent > 0) {
         listener->pause = FIRST_PAUSE;
-    else
+    } else {
         listener->pause = 2 * listener->pause < PERIOD ? 2 * listener->pause : PERIOD;
+    }
 }
 
 static bool is_over(const struct listener *listener)
@@ -139,23 +153,24 @@ static bool turn(struct listener *listener)
     if (listener->rest)
         listener->heard = weir_now();
     listener->given = weir_now() - listener->moved >= options_of(listener)->patience;
-    plan(listener, result == SENT_ALL, listener->sent != before);
+    plan(listener, result == SENT_ALL, listener->sent - before);
     return !listener->given && !is_over(listener);
 }
 
 /* The next of its own times, which are a period apart; soon where there is more to send. */
 static int64_t next_turn(const struct listener *listener)
 {
-    int64_t now = weir_now(), period = PERIOD * STEP;
-    if (listener->pause < PERIOD)
+    int64_t now = weir_now(), period = listener->period * STEP;
+    if (listener->pause < listener->period)
         return now - now % STEP + listener->pause * STEP;
-    return now - (now + period - listener->phase * STEP) % period + period;
+    return now - (now + period - listener->phase * STEP % period) % period + period;
 }
 
 void listener_run(struct listener *listener)
 {
-    listener->phase = atomic_fetch_add(&listener->mount->mounts->last_listener, 1) % PERIOD;
+    listener->phase = atomic_fetch_add(&listener->mount->mounts->last_listener, 1) % LONGEST_PERIOD;
     listener->moved = listener->heard = weir_now();
+    listener->period = PERIOD;
     listener->pause = FIRST_PAUSE;
     if (!turn(listener))
         return;

@@ -26,7 +26,8 @@ struct listener {
     char *rest; /* of the bytes up to `position`, what the socket did not take; owned; NULL: nothing */
     size_t rest_size, rest_sent;
     int64_t phase;      /* when it looks: in steps, within a period */
-    int64_t pause;      /* until it looks again, in steps */
+    int64_t period;     /* between two looks, in steps */
+    int64_t pause;      /* until the next, in steps: a period, or less */
     int64_t moved;      /* when something was last taken, or there was nothing to take */
     int64_t heard;      /* when there was last something to hear */
     int64_t ends;       /* the end of its lifetime */
