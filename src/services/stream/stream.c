@@ -60,11 +60,13 @@ static int start(void *settings, const weir_server_options *options, void **arg)
     return 0;
 }
 
-/* Nobody who listens to a radio would ever finish, nor who keeps a connection for another request. */
+/* Nobody who listens to a radio would ever finish, nor who sends, nor who keeps a connection for another request. */
 static void stopping(void *arg)
 {
-    mounts_stop(((struct stream *)arg)->mounts);
-    http_stop(arg);
+    struct stream *stream = arg;
+    mounts_stop(stream->mounts);
+    seats_stop(senders_seats(stream->senders));
+    http_stop(stream);
 }
 
 static void reload(void *arg)
