@@ -66,11 +66,13 @@ static const weir_sim_scenario scenarios[] = {
     {.name = "clocks", .summary = "many timers, kept to the tick", .set_up = clocks, .without = WEIR_SIM_CLOCK},
     {.name = "signals", .summary = "signals, none of which is forgotten", .set_up = signals},
     {.name = "login", .summary = "the door of login, at which some guess and some go", .set_up = login},
+    {.name = "threat", .summary = "threat, whose feed is slow and fails", .set_up = threat},
+#ifndef WITHOUT_LIBRARIES /* for a machine that has none but the C library */
     {.name = "radio",
      .summary = "mounts of stream: sources that come and go, listeners at every speed",
      .set_up = radio},
     {.name = "tls", .summary = "an echo by TLS, for clients of ours and of OpenSSL's alone, which cut", .set_up = tls},
-    {.name = "threat", .summary = "threat, whose feed is slow and fails", .set_up = threat},
+#endif
     {0},
 };
 
