@@ -12,6 +12,9 @@ enum {
     SKIP_PIECE = 4096,
 };
 
+/* What comes next of chunks. */
+enum { SIZE, DATA, DATA_END, TRAILERS };
+
 #define SKIP_TIME WEIR_S(5)
 
 void http_body_begin(struct http_body *body, weir_conn *conn, const struct http_head *head)
@@ -83,7 +86,7 @@ static int read_size(struct http_body *body)
 /* They are read over, but as strictly as a head's: who sends what is no trailer means something else by it. */
 static int skip_trailers(struct http_body *body)
 {
-    for (int count = 0; count <= TRAILERS_MOST; count++) {
+    for (; body->trailers <= TRAILERS_MOST; body->trailers++) {
         char *line;
         size_t length;
         if (read_line(body, &line, &length) < 0)
@@ -99,21 +102,27 @@ static int skip_trailers(struct http_body *body)
     return fail(body, "too many trailers");
 }
 
-/* At the end of a chunk, and at the beginning of the body: what comes before data again. 0 or -1. */
+static int end_data(struct http_body *body)
+{
+    char *line;
+    size_t length;
+    if (read_line(body, &line, &length) < 0)
+        return -1;
+    body->next = SIZE;
+    return length == 0 ? 0 : fail(body, "a chunk is longer than its size");
+}
+
+/* What comes before data again, or the end of all. 0 or -1. */
 static int begin_chunk(struct http_body *body)
 {
-    if (body->begun) {
-        char *line;
-        size_t length;
-        if (read_line(body, &line, &length) < 0)
-            return -1;
-        if (length > 0)
-            return fail(body, "a chunk is longer than its size");
-    }
-    if (read_size(body) < 0)
+    if (body->next == DATA_END && end_data(body) < 0)
         return -1;
-    body->begun = true;
-    return body->left > 0 ? 0 : skip_trailers(body);
+    if (body->next == SIZE) {
+        if (read_size(body) < 0)
+            return -1;
+        body->next = body->left > 0 ? DATA : TRAILERS;
+    }
+    return body->next == TRAILERS ? skip_trailers(body) : 0;
 }
 
 /* --- reading --- */
@@ -127,6 +136,8 @@ static ssize_t read_bounded(struct http_body *body, void *buffer, size_t size)
         body->left -= (uint64_t)length;
     if (length > 0 && body->kind == HTTP_LENGTH)
         body->ended = body->left == 0;
+    else if (length > 0 && body->left == 0)
+        body->next = DATA_END;
     return length;
 }
 
@@ -145,7 +156,7 @@ ssize_t http_body_read(struct http_body *body, void *buffer, size_t size)
         return 0;
     if (body->kind == HTTP_UNTIL_CLOSE)
         return read_to_end(body, buffer, size);
-    if (body->kind == HTTP_CHUNKED && body->left == 0 && begin_chunk(body) < 0)
+    if (body->kind == HTTP_CHUNKED && body->next != DATA && begin_chunk(body) < 0)
         return -1;
     return body->ended ? 0 : read_bounded(body, buffer, size);
 }

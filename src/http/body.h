@@ -8,10 +8,11 @@
 struct http_body {
     weir_conn *conn;
     enum http_body_kind kind;
-    uint64_t left; /* of the length, or of the chunk that has begun */
-    bool ended;    /* all of it was received: the next message may follow */
-    bool begun;    /* CHUNKED: a chunk was read before, whose CR LF comes first */
-    bool failed;   /* it is malformed or was cut: nothing more is read of it */
+    uint64_t left;    /* of the length, or of the chunk that has begun */
+    bool ended;       /* all of it was received: the next message may follow */
+    uint8_t next;     /* CHUNKED: what comes next; a call that was interrupted is gone on with */
+    uint8_t trailers; /* that were read */
+    bool failed;      /* it is malformed or was cut: nothing more is read of it */
 };
 
 void http_body_begin(struct http_body *body, weir_conn *conn, const struct http_head *head);

@@ -48,9 +48,10 @@ void http_head_free(struct http_head *head)
 
 /* --- requests --- */
 
-/* To be answered with `status`. */
+/* To be answered with `status`. Of what it was taken apart to nothing is left: its texts may have no end yet. */
 static int refuse(struct http_head *head, int status, const char *reason)
 {
+    http_head_free(head);
     head->status = status;
     return weir_fail(status == 431 || status == 414 ? WEIR_ERROR_LIMIT : WEIR_ERROR_SYSTEM,
                      status == 431 || status == 414 ? EMSGSIZE : EPROTO, "read", "HTTP request", "%s", reason);
@@ -155,7 +156,9 @@ static int take_response(const char *text, size_t length, const char *to, struct
         status = http_understand_response(head, to, &why);
     if (status == 0)
         return 1;
-    return status < 0 && !head->text ? -1 : fail_response(why);
+    bool is_full = status < 0 && !head->text;
+    http_head_free(head);
+    return is_full ? -1 : fail_response(why);
 }
 
 static int read_response(weir_conn *conn, const char *to, struct http_head *head)
@@ -168,11 +171,12 @@ static int read_response(weir_conn *conn, const char *to, struct http_head *head
             return weir_fail(WEIR_ERROR_CLOSED, ENODATA, "read", "HTTP response", "the stream ended before it");
         if (got < 0 || take_response(text, length, to, head) < 0)
             return -1;
-        if (head->status == 101)
-            return fail_response("another protocol, which was not asked for");
         if (head->status >= 200)
             return 1;
+        bool switches = head->status == 101;
         http_head_free(head);
+        if (switches)
+            return fail_response("another protocol, which was not asked for");
     }
     return fail_response("too many informational ones");
 }

@@ -51,6 +51,8 @@ static int on_value(http_parser *parser, const char *at, size_t length)
     struct parts *parts = parser->data;
     if (parts->head->count == 0)
         return -1;
+    if (length == 0) /* of an empty one http-parser names the place of what follows */
+        return 0;
     parts->head->fields[parts->head->count - 1].value = at;
     parts->value_lengths[parts->head->count - 1] = length;
     return 0;

@@ -100,7 +100,7 @@ static void put_text(struct text *text, const char *from, size_t size)
 
 /* --- reading --- */
 
-/* Where the title ends: at "';"; where there is none (some forget it) at the last apostrophe, or where the NULs begin. */
+/* Where it ends: at "';"; where there is none (some forget it) at the last apostrophe, or where the NULs begin. */
 static size_t title_length(const char *from, size_t size)
 {
     const char *end = memmem(from, size, ENDING, strlen(ENDING));

@@ -36,8 +36,8 @@ size_t icy_read(struct icy_reader *reader, const char *data, size_t size, const 
                 const char **title);
 
 /*
- * The title of a block (without its length byte), up to "';", as UTF-8: what is none is taken for Latin-1. False: it has
- * none. At most ICY_TITLE_MOST - 1 bytes, whole characters; control characters as spaces.
+ * The title of a block (without its length byte), up to "';", as UTF-8: what is none is taken for Latin-1. False: it
+ * has none. At most ICY_TITLE_MOST - 1 bytes, whole characters; control characters as spaces.
  */
 bool icy_title(const char *block, size_t size, char title[ICY_TITLE_MOST]);
 

@@ -33,12 +33,13 @@ static void a_request_is_taken_apart(void **state)
     struct http_head head;
     assert_int_equal(
         http_read_request(said("\r\nPUT /a%20b?c=d HTTP/1.1\r\nHost: h:80\r\nX-A: \t one two \t\r\nEmpty:\r\n"
-                               "x-a: three\r\nContent-Length: 12\r\nExpect: 100-Continue\r\n\r\nbody"),
+                               "Next: z\r\nx-a: three\r\nContent-Length: 12\r\nExpect: 100-Continue\r\n\r\nbody"),
                           &head),
         1);
     assert_string_equal(head.method, "PUT");
     assert_string_equal(head.target, "/a%20b?c=d");
-    assert_int_equal(head.count, 6);
+    assert_int_equal(head.count, 7);
+    assert_string_equal(http_field(&head, "next"), "z");
     assert_string_equal(http_field(&head, "x-A"), "one two");
     assert_string_equal(http_field(&head, "empty"), "");
     assert_null(http_field(&head, "x"));
