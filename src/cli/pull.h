@@ -1,6 +1,7 @@
 /*
  * weir pull: what there is at an endpoint or a URL, to stdout, a file or a player. pull.c reads the command line,
- * pull_run.c goes from one connection to the next; the others: where it comes from, where it goes, what is told meanwhile.
+ * pull_run.c goes from one connection to the next; the others: where it comes from, where it goes, what is told
+ * meanwhile.
  */
 #ifndef CLI_PULL_H
 #define CLI_PULL_H
@@ -90,7 +91,7 @@ int pull_run(void *pull);
 
 /* --- pull_source.c --- */
 
-/* Reads what is to be pulled from the words: a URL, ENDPOINT or HOST PORT. Returns how many they were; 0 with a usage error. */
+/* Reads what is to be pulled: URL, ENDPOINT or HOST PORT. Returns how many words it was; 0 with a usage error. */
 size_t pull_source_read(struct pull *pull, const weir_arguments *words);
 
 /* Connects and asks, for no longer than `deadline`. 0 with what the source says of itself, or -1 with an error. */
@@ -110,7 +111,7 @@ int pull_read_playlist(struct http_response *response, char *url, size_t size);
 /* Looks at what there is of the file, and what is to be asked. 0, or -1 with an error. */
 int pull_rest_find(struct pull *pull);
 
-/* Judges the answer to a request with these fields. 1: it goes on, or is complete; 0: all is to be asked for; -1 with an error. */
+/* Judges the answer to these fields. 1: it goes on, or is complete; 0: all is to be asked for; -1 with an error. */
 int pull_rest_judge(struct pull *pull);
 
 /* Notes in the file which version it is a part of, where the file system can; and that it is whole. */
@@ -135,7 +136,7 @@ uint64_t pull_bytes(const struct pull *pull);
 
 /* --- pull_progress.c --- */
 
-/* Starts what has to happen every now and then: the line on a terminal, and looking whether anything comes. 0 or -1. */
+/* Starts what happens every now and then: the line on a terminal, and looking whether anything comes. 0 or -1. */
 int pull_progress_begin(struct pull *pull);
 
 /* The line stays, as it is at the end. */
@@ -144,7 +145,7 @@ void pull_progress_end(struct pull *pull);
 /* Says something on a line of its own. */
 void pull_say(struct pull *pull, const char *format, ...) WEIR_PRINTF(2, 3);
 
-/* A title has come. */
-void pull_tell_title(struct pull *pull, const char *title);
+/* Something has a name, from now on: "title", "station". */
+void pull_tell(struct pull *pull, const char *what, const char *title);
 
 #endif

@@ -106,7 +106,7 @@ void pull_say(struct pull *pull, const char *format, ...)
 }
 
 /* The line has it too, escaped: a stranger has written it. */
-void pull_tell_title(struct pull *pull, const char *title)
+void pull_tell(struct pull *pull, const char *what, const char *title)
 {
     char shown[ICY_TITLE_MOST];
     weir_escape(title, strlen(title), shown, sizeof shown);
@@ -114,7 +114,7 @@ void pull_tell_title(struct pull *pull, const char *title)
         return;
     memcpy(pull->progress.title, shown, sizeof shown);
     if (*title)
-        pull_say(pull, "title: %s", title);
+        pull_say(pull, "%s: %s", what, title);
 }
 
 /* --- every now and then --- */

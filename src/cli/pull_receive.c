@@ -1,4 +1,4 @@
-/* Receiving: by splice(2) or a large buffer what goes as it comes, by pieces what titles or chunks are taken out of. */
+/* Receiving: what goes as it comes by splice(2) or a large buffer, by pieces what titles or chunks are taken out of. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -65,8 +65,8 @@ static int write_audio(struct pull *pull, const char *data, size_t size)
 /* --- as it comes --- */
 
 /*
- * What came with the head lies in the connection and counts as received already: it goes first, so that what is received from
- * then on is what goes. Returns how much it was, or -1 with an error.
+ * What came with the head lies in the connection and counts as received already: it goes first, so that what is
+ * received from then on is what goes. Returns how much it was, or -1 with an error.
  */
 static ssize_t take_ahead(struct pull *pull, uint64_t most)
 {
@@ -109,7 +109,7 @@ static int write_piece(struct pull *pull, const char *data, size_t size)
         const char *audio, *title;
         size_t length, used = icy_read(&pull->source.icy, data, size, &audio, &length, &title);
         if (title && !pull->settings.quiet)
-            pull_tell_title(pull, title);
+            pull_tell(pull, "title", title);
         if (write_audio(pull, audio, length) < 0)
             return -1;
         data += used;

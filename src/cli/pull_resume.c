@@ -1,8 +1,8 @@
 /*
  * --resume: the rest of a file, and of the same version of it. Which version a part is of is noted in an extended
  * attribute of the file: its strong ETag or, of a server that has none, when it was last modified (RFC 9110, 13.1.5).
- * Where there is no note (another program's part, or a file system without attributes) the server is asked whether the file has
- * changed since the part was last written.
+ * Where there is no note (another program's part, or a file system without attributes) the server is asked whether the
+ * file has changed since the part was last written.
  */
 #include <errno.h>
 #include <inttypes.h>

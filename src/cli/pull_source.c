@@ -14,7 +14,8 @@ static bool is_url(const char *word)
     return strncasecmp(word, "http://", 7) == 0 || strncasecmp(word, "https://", 8) == 0;
 }
 
-static int read_url(struct pull *pull, const char *word, struct http_url *url)
+/* What is pulled from now on, and what it is called: where the URL names a user, without that. 0 or -1. */
+static int set_url(struct pull *pull, const char *word, struct http_url *url)
 {
     struct pull_source *source = &pull->source;
     if (http_parse_url(word, url) < 0)
@@ -43,7 +44,7 @@ size_t pull_source_read(struct pull *pull, const weir_arguments *words)
     const char *endpoint[] = {url.endpoint, NULL};
     weir_arguments alone = {.items = endpoint, .count = 1, .dashes = 1};
     bool http = words->count > 0 && is_url(words->items[0]);
-    if (http && read_url(pull, words->items[0], &url) < 0)
+    if (http && set_url(pull, words->items[0], &url) < 0)
         return 0;
     size_t used = dialling_read(&pull->dialling, http ? &alone : words);
     if (used > 0 && !http)
@@ -134,7 +135,7 @@ static int read_head(struct pull *pull)
     source->length = endless ? -1 : (int64_t)body->left;
     source->live = source->live || (endless && is_radio(head));
     if (http_field(head, "icy-name") && !*pull->progress.title && !pull->settings.quiet)
-        pull_tell_title(pull, http_field(head, "icy-name"));
+        pull_tell(pull, "station", http_field(head, "icy-name"));
     return 0;
 }
 
@@ -152,12 +153,13 @@ static int open_http(struct pull *pull, int64_t deadline)
 /* A playlist leads to what is played; but for -o, which may want the list itself. */
 static int follow_playlist(struct pull *pull)
 {
-    char next[sizeof pull->source.url];
-    if (pull_read_playlist(&pull->source.response, next, sizeof next) < 0)
+    char next[sizeof pull->source.url], list[sizeof pull->name];
+    struct http_url url;
+    memcpy(list, pull->name, sizeof list);
+    if (pull_read_playlist(&pull->source.response, next, sizeof next) < 0 || set_url(pull, next, &url) < 0)
         return -1;
-    memcpy(pull->source.url, next, sizeof next);
     pull_source_close(pull);
-    pull_say(pull, "pull: %s is a playlist; it leads to %s", pull->name, next);
+    pull_say(pull, "pull: %s is a playlist; it leads to %s", list, pull->name);
     return 0;
 }
 

@@ -344,6 +344,28 @@ def run_tunnel(play, line):
     tunnel.terminate()
 
 
+def run_pull(play, line):
+    """Of music that is silence, each frame the same; its players only keep what they get."""
+    frame = b"\xff\xfb\x90\xc0" + bytes(413)
+    music = 200 * frame
+    (play.folder / "a.mp3").write_bytes(music)
+    for player in "mpv", "madplay":
+        (play.folder / "bin" / player).write_text("#!/bin/sh\nexec cat > HEARD\n")
+        (play.folder / "bin" / player).chmod(0o755)
+    play.serve("weir serve stream tcp://*:8004 http://*:8080 --media a.mp3", 2)
+    kept = play.folder / line.files.get(">", line.options.get("-o", "HEARD"))
+    if "--resume" in line.options:
+        kept.write_bytes(music[:1000])
+    if "/radio" not in line.text:
+        play.finish(line.text)
+        assert kept.read_bytes() == music
+        return
+    listening = play.start(line.text)
+    assert listening.read_until(lambda: kept.exists() and kept.stat().st_size > len(frame))
+    listening.kill()
+    assert (music * 10).startswith(kept.read_bytes()[:len(music)])
+
+
 def run_help(play, line):
     assert play.finish(line.text) == run_weir(*line.operands, "--help").stdout
 
@@ -500,6 +522,7 @@ RUNNERS = {
     "connect": run_connect,
     "help": run_help,
     "listen": run_listen,
+    "pull": run_pull,
     "relay": run_relay,
     "run": run_run,
     "serve": run_serve,

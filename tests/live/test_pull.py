@@ -1,4 +1,4 @@
-"""weir pull: bodies of every kind, bare streams, redirects, playlists, where it goes, and an exit status for every end."""
+"""weir pull: bodies of every kind, bare streams, redirects, playlists, players, and an exit status for every end."""
 import base64
 import socket
 import subprocess

@@ -73,7 +73,7 @@ def test_quietly(site):
 
 
 def test_the_name_of_the_station(site):
-    assert pull(site(head("200 OK", MPEG, "icy-name: A radio") + b"x").url).stderr == b"weir: title: A radio\n"
+    assert pull(site(head("200 OK", MPEG, "icy-name: A radio") + b"x").url).stderr == b"weir: station: A radio\n"
 
 
 def test_titles_do_not_steer_terminals(site):
