@@ -9,7 +9,7 @@
 #include "common.h"
 #include "scenarios.h"
 
-enum { LISTENERS = 3, DEAF_MOST = 3, FRAME_HEAD = 24, FRAME_MOST = 1500, HEADER = 0xffff, BURST = 8192 };
+enum { MOUNTS = 3, LISTENERS = 3, DEAF_MOST = 3, FRAME_HEAD = 24, FRAME_MOST = 1500, HEADER = 0xffff, BURST = 8192 };
 
 #define INTERVAL WEIR_MS(100) /* between writes of a source */
 #define CALM     WEIR_S(4)    /* how long one who reads well must have heard all */
@@ -21,16 +21,16 @@ enum { LISTENERS = 3, DEAF_MOST = 3, FRAME_HEAD = 24, FRAME_MOST = 1500, HEADER 
 static struct {
     struct serving serving;
     struct mounts *mounts;
-    struct mount *radio, *live;
-    uint32_t sessions; /* that ever began */
-    bool ogg;          /* with headers, without titles */
+    struct mount *radio, *live, *other; /* the source of `other` is of another type */
+    uint32_t sessions;                  /* that ever began */
+    bool ogg;                           /* with headers, without titles */
 } world;
 
 /* --- frames: "wf", who, 0, length, session, number, when --- */
 
 struct frame {
     char mark[2];
-    char source; /* 'R' or 'L' */
+    char source; /* 'R', 'L' or 'O' */
     char nothing;
     uint16_t length; /* of all */
     uint16_t kind;   /* HEADER: it is one */
@@ -71,8 +71,8 @@ static int write_some(struct session *session)
 
 static int begin(struct session *session, struct mount *mount, bool replace)
 {
-    static const char *const types[] = {"audio/mpeg", "application/ogg"};
-    struct mount_description description = {.type = types[world.ogg], .name = "a\r\nradio", .bitrate = 160};
+    const char *type = session->letter == 'O' ? "audio/aac" : world.ogg ? "application/ogg" : "audio/mpeg";
+    struct mount_description description = {.type = type, .name = "a\r\nradio", .bitrate = 160};
     char bytes[FRAME_MOST], title[64];
     session->source = mount_begin(mount, &description, replace);
     if (!session->source)
@@ -81,7 +81,7 @@ static int begin(struct session *session, struct mount *mount, bool replace)
     session->number = 0;
     snprintf(title, sizeof title, "session %u", session->session);
     mount_set_title(mount, title);
-    if (!world.ogg)
+    if (!world.ogg || session->letter == 'O')
         return 0;
     return mount_set_header(session->source, bytes, make_frame(session->letter, session->session, 0, HEADER, bytes));
 }
@@ -109,23 +109,23 @@ static int play_radio(void *arg)
 }
 
 /* Its connection is gone, but it does not know: another takes its place, and its own writing fails. */
-static void replace_ghost(struct session *session)
+static void replace_ghost(struct session *session, struct mount *mount)
 {
     struct session ghost = *session;
-    WEIR_SIM_CHECK(begin(session, world.live, false) < 0 && errno == EBUSY);
-    if (!holds(begin(session, world.live, true) == 0, "a ghost blocks nobody"))
+    WEIR_SIM_CHECK(begin(session, mount, false) < 0 && errno == EBUSY);
+    if (!holds(begin(session, mount, true) == 0, "a ghost blocks nobody"))
         session->source = NULL;
     WEIR_SIM_CHECK(write_some(&ghost) < 0 && errno == ECANCELED);
     mount_end(ghost.source);
 }
 
-static int go_live(struct session *session)
+static int go_live(struct session *session, struct mount *mount)
 {
-    if (!holds(begin(session, world.live, false) == 0, "a source began"))
+    if (!holds(begin(session, mount, false) == 0, "a source began"))
         return -1;
     int result = send_for(session, between(0, WEIR_S(6)));
     if (result == 0 && one_in(3)) {
-        replace_ghost(session);
+        replace_ghost(session, mount);
         result = session->source ? send_for(session, between(0, WEIR_S(2))) : -1;
     }
     if (result == 0 && one_in(4))
@@ -134,11 +134,10 @@ static int go_live(struct session *session)
     return result;
 }
 
-static int play_live(void *arg)
+static int play_live(void *mount)
 {
-    struct session session = {.letter = 'L'};
-    (void)arg;
-    while (weir_sleep(between(0, WEIR_S(6))) == 0 && go_live(&session) == 0)
+    struct session session = {.letter = mount == world.live ? 'L' : 'O'};
+    while (weir_sleep(between(0, WEIR_S(6))) == 0 && go_live(&session, mount) == 0)
         ;
     return 0;
 }
@@ -163,20 +162,22 @@ static void handler(weir_conn *conn, void *arg)
 
 static int serve_mounts(void)
 {
-    weir_fiber *player = weir_spawn(play_radio, NULL, NULL), *live = weir_spawn(play_live, NULL, NULL);
+    weir_fiber *sources[] = {weir_spawn(play_radio, NULL, NULL), weir_spawn(play_live, world.live, NULL),
+                             weir_spawn(play_live, world.other, NULL)};
     int result = serve(&world.serving);
-    weir_cancel_fiber(player);
-    weir_cancel_fiber(live);
-    weir_join(player, NULL, WEIR_FOREVER);
-    weir_join(live, NULL, WEIR_FOREVER);
+    for (int i = 0; i < MOUNTS; i++)
+        weir_cancel_fiber(sources[i]);
+    for (int i = 0; i < MOUNTS; i++)
+        weir_join(sources[i], NULL, WEIR_FOREVER);
     return result;
 }
 
 static void check_status(void)
 {
-    struct mount_status status[3];
-    WEIR_SIM_CHECK(mounts_status(world.mounts, status, 3) == 2);
-    for (int i = 0; i < 2; i++) {
+    struct mount_status status[MOUNTS];
+    WEIR_SIM_CHECK(mounts_status(world.mounts, status, 1) == MOUNTS);
+    mounts_status(world.mounts, status, MOUNTS);
+    for (int i = 0; i < MOUNTS; i++) {
         WEIR_SIM_CHECK(status[i].listeners == 0 && status[i].listeners_peak <= status[i].listeners_total);
         WEIR_SIM_CHECK(!status[i].live && (!*status[i].name || strcmp(status[i].name, "a  radio") == 0));
     }
@@ -184,7 +185,8 @@ static void check_status(void)
 
 static int radio_service(void *arg)
 {
-    struct mounts_options options = {.most = 2, .burst = BURST, .patience = PATIENCE, .grace = GRACE, .queue = BURST};
+    struct mounts_options options = {
+        .most = MOUNTS, .burst = BURST, .patience = PATIENCE, .grace = GRACE, .queue = BURST};
     int result = -1;
     (void)arg;
     world.mounts = mounts_new(&options);
@@ -192,14 +194,16 @@ static int radio_service(void *arg)
         return -1;
     world.radio = mounts_make(world.mounts, "/radio", MOUNT_RADIO);
     world.live = mounts_make(world.mounts, "/live", MOUNT_LIVE);
+    world.other = mounts_make(world.mounts, "/other", MOUNT_LIVE);
     WEIR_SIM_CHECK(!mounts_make(world.mounts, "/more", MOUNT_LIVE) && errno == ENOSPC);
-    if (world.radio && world.live) {
+    if (world.radio && world.live && world.other) {
         mounts_set_fallback(world.mounts, world.radio);
         result = serve_mounts();
         check_status();
     }
     mount_drop(world.radio);
     mount_drop(world.live);
+    mount_drop(world.other);
     mounts_free(world.mounts);
     return result;
 }
@@ -208,7 +212,8 @@ static int radio_service(void *arg)
 
 struct ear {
     weir_conn *conn;
-    bool radio, titles; /* what it asked for */
+    const char *path; /* what it asked for */
+    bool titles;
     struct icy_reader icy;
     char bytes[2 * FRAME_MOST];
     size_t length;
@@ -223,7 +228,10 @@ struct ear {
 static void check_order(struct ear *ear, const struct frame *frame)
 {
     bool goes_on = ear->begun && ear->last.session == frame->session;
-    WEIR_SIM_CHECK(frame->session < world.sessions && (frame->source == 'R' || !ear->radio));
+    bool of_own = (frame->source == 'L' && strcmp(ear->path, "/live") == 0) ||
+                  (frame->source == 'O' && strcmp(ear->path, "/other") == 0);
+    WEIR_SIM_CHECK(frame->session < world.sessions && (frame->source == 'R' || of_own));
+    WEIR_SIM_CHECK(!ear->begun || (frame->source == 'O') == (ear->last.source == 'O')); /* types are not mixed */
     if (frame->kind == HEADER) {
         WEIR_SIM_CHECK(world.ogg);
         ear->header = frame->session;
@@ -231,7 +239,7 @@ static void check_order(struct ear *ear, const struct frame *frame)
         return;
     }
     WEIR_SIM_CHECK(!goes_on || frame->number > ear->last.number);
-    WEIR_SIM_CHECK(!world.ogg || (ear->header == frame->session && (goes_on || ear->headed)));
+    WEIR_SIM_CHECK(!world.ogg || frame->source == 'O' || (ear->header == frame->session && (goes_on || ear->headed)));
     ear->gaps += goes_on && !ear->headed && frame->number != ear->last.number + 1;
     ear->behind = weir_now() - frame->when;
     ear->begun = true;
@@ -318,23 +326,23 @@ static int read_head(struct ear *ear)
         return 0;
     const char *field = strstr(head, "icy-metaint: ");
     WEIR_SIM_CHECK(strstr(head, " 200 OK\r\n") && strstr(head, "icy-name: a  radio\r\n"));
-    WEIR_SIM_CHECK((field != NULL) == (ear->titles && !world.ogg));
+    bool is_ogg = strstr(head, "Content-Type: application/ogg\r\n");
+    WEIR_SIM_CHECK((field != NULL) == (ear->titles && !is_ogg) && (world.ogg || !is_ogg));
     if (field)
         sscanf(field, "icy-metaint: %u", &interval);
     icy_begin(&ear->icy, interval);
     return 1;
 }
 
-static int ask(struct ear *ear)
+static int ask(struct ear *ear, const char *path)
 {
     char request[200];
-    *ear = (struct ear){.radio = one_in(2), .titles = one_in(2)};
+    *ear = (struct ear){.path = path, .titles = one_in(2)};
     ear->conn = reach("tcp://server:80", SILENT);
     if (!ear->conn)
         return -1;
-    int length =
-        snprintf(request, sizeof request, "GET %s HTTP/1.%d\r\nHost: server\r\nRange: bytes=0-1\r\n%s\r\n",
-                 ear->radio ? "/radio" : "/live", (int)weir_sim_below(2), ear->titles ? "Icy-MetaData: 1\r\n" : "");
+    int length = snprintf(request, sizeof request, "GET %s HTTP/1.%d\r\nHost: server\r\nRange: bytes=0-1\r\n%s\r\n",
+                          path, (int)weir_sim_below(2), ear->titles ? "Icy-MetaData: 1\r\n" : "");
     if (weir_send_all(ear->conn, request, (size_t)length) == 0 && read_head(ear) > 0)
         return 0;
     return cut(ear->conn);
@@ -342,12 +350,17 @@ static int ask(struct ear *ear)
 
 /* --- listeners --- */
 
+static const char *one_of_both(void)
+{
+    return one_in(2) ? "/radio" : "/live";
+}
+
 /* Reads all that comes: whoever else listens, nothing is left out, and it is never late. */
 static int listen_well(void *arg)
 {
     struct ear ear;
     (void)arg;
-    if (ask(&ear) < 0)
+    if (ask(&ear, one_of_both()) < 0)
         return -1;
     for (int64_t ends = weir_deadline(CALM); weir_now() < ends;)
         if (hear_some(&ear, sizeof ear.bytes) < 0)
@@ -374,7 +387,7 @@ static int listen_slowly(void *arg)
 {
     struct ear ear;
     (void)arg;
-    if (ask(&ear) < 0)
+    if (ask(&ear, one_of_both()) < 0)
         return -1;
     for (int64_t times = between(0, 60); times && hear_some(&ear, 1 + weir_sim_below(2000)) == 0; times--)
         if (weir_sleep(between(0, WEIR_S(1))) < 0)
@@ -398,7 +411,7 @@ static int listen_never(void *arg)
 {
     struct ear ear;
     (void)arg;
-    if (ask(&ear) < 0)
+    if (ask(&ear, one_of_both()) < 0)
         return -1;
     if (weir_sleep(WEIR_S(80)) < 0) /* sockets of half a MiB are full by then */
         return cut(ear.conn);
@@ -415,6 +428,24 @@ static int deaf_listener(void *arg)
     return until_done("asking", listen_never, arg, SHORTLY);
 }
 
+/* Hears a source to which there is nothing to fall back: there is an end to that. It may be too late for it, and hear the radio. */
+static int listen_to_other(void *arg)
+{
+    struct ear ear;
+    (void)arg;
+    if (ask(&ear, "/other") < 0)
+        return -1;
+    for (int64_t ends = weir_deadline(WEIR_S(600)); hear_some(&ear, sizeof ear.bytes) == 0 && ear.last.source != 'R';)
+        WEIR_SIM_CHECK(weir_now() < ends);
+    cut(ear.conn);
+    return 0;
+}
+
+static int other_listener(void *arg)
+{
+    return until_done("listening to another", listen_to_other, arg, SHORTLY);
+}
+
 void radio(void)
 {
     memset(&world, 0, sizeof world);
@@ -423,6 +454,7 @@ void radio(void)
         .endpoint = "tcp://*:80", .handler = handler, .by_hand = one_in(2), .options = {.workers = between(1, 2)}};
     weir_sim_service(weir_sim_host_new("server"), "radio", radio_service, NULL);
     weir_sim_program(weir_sim_host_new(NULL), "listener", good_listener, NULL);
+    weir_sim_program(weir_sim_host_new(NULL), "other", other_listener, NULL);
     for (int i = 0; i < LISTENERS; i++)
         weir_sim_program(weir_sim_host_new(NULL), "slow", slow_listener, NULL);
     for (uint64_t deaf = weir_sim_below(DEAF_MOST + 1); deaf; deaf--)
