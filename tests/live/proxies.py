@@ -125,39 +125,58 @@ class Http(Proxy):
 
 
 @contextlib.contextmanager
-def tinyproxy(folder, *lines):
-    """A tinyproxy with these lines in its configuration; yields HOST:PORT. Another may take the port that was free."""
+def running(command, question, beginning):
+    """
+    A proxy that is another's program: `command` gives its words for a port. Yields HOST:PORT once it answers a question with
+    that beginning. Somebody else may take the port that was free: then there is another.
+    """
     for _ in range(10):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        configuration = folder / "tinyproxy.conf"
-        configuration.write_text("\n".join([f"Port {port}", "Listen 127.0.0.1", "Timeout 600", "MaxClients 50",
-                                            f'LogFile "{folder}/tinyproxy.log"', *lines, ""]))
-        process = subprocess.Popen(["tinyproxy", "-d", "-c", configuration], stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(),
-                                   start_new_session=True)
+        process = subprocess.Popen(command(port), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, env=environment(), start_new_session=True)
         try:
-            if answers(process, port):
+            if answers(process, port, question, beginning):
                 yield f"127.0.0.1:{port}"
                 return
         finally:
             process.kill()
             process.wait()
-    raise AssertionError("tinyproxy does not start: " + (folder / "tinyproxy.log").read_text())
+    raise AssertionError("it does not start: " + " ".join(map(str, command(0))))
 
 
-def answers(process, port):
-    """Waits until it listens; False where it has ended, as where another has taken the port."""
+def answers(process, port, question, beginning):
+    """Waits until it does; False where it has ended, as where another has taken the port."""
     for _ in range(int(seconds(1500))):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=seconds(5)) as conn:
-            conn.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            if conn.recv(16).startswith(b"HTTP/1."):
+            conn.sendall(question)
+            if conn.recv(16).startswith(beginning):
                 return process.poll() is None
         if process.poll() is not None:
             return False
         select.select([], [], [], 0.01)
     return False
+
+
+def tinyproxy(folder, *lines):
+    """A tinyproxy with these lines in its configuration."""
+    def command(port):
+        configuration = folder / "tinyproxy.conf"
+        configuration.write_text("\n".join([f"Port {port}", "Listen 127.0.0.1", "Timeout 600", "MaxClients 50",
+                                            f'LogFile "{folder}/tinyproxy.log"', *lines, ""]))
+        return ["tinyproxy", "-d", "-c", configuration]
+
+    return running(command, b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.")
+
+
+def ssh_dynamic(sshd):
+    """ssh -D: a SOCKS proxy whose other end is an sshd's."""
+    def command(port):
+        return ["ssh", "-F", sshd.config, "-N", "-D", f"127.0.0.1:{port}", "-o", "ExitOnForwardFailure=yes", "-o",
+                "BatchMode=yes", "-p", str(sshd.port), "127.0.0.1"]
+
+    return running(command, b"\5\1\0", b"\5\0")
 
 
 def main():

@@ -7,7 +7,8 @@ import pytest
 
 from certificates import Authority
 from conftest import Server, end_all
-from proxies import Http, Socks, read_head, tinyproxy
+from proxies import Http, Socks, read_head, ssh_dynamic, tinyproxy
+from sshd import sshd, start_sshd  # noqa: F401: fixtures
 
 
 def port_of(endpoint):
@@ -98,6 +99,16 @@ def test_one_goes_through_several_in_their_order(weir, peer, echo):
     assert (outer.asked, inner.asked) == ([("inner.invalid", 3128)], [("far.invalid", 7)])
     assert re.search(rb"connecting to tcp://far\.invalid:7 through socks5://127\.0\.0\.1:\d+, http://inner\.invalid:3128",
                      result.stderr)
+
+
+@pytest.mark.parametrize("order", ["ssh first", "ssh last"])
+def test_proxies_and_ssh_go_one_behind_the_other(weir, via, sshd, echo, order):
+    vias = [sshd.url, via[0]] if order == "ssh first" else [via[0], sshd.url]
+    target = "tcp://far.invalid:7" if order == "ssh first" else echo.endpoint()
+    data = bytes(range(256)) * 2000
+    result = weir("connect", "--via", vias[0], "--via", vias[1], target, input=data)
+    assert (result.returncode, result.stdout == data) == (0, True), result.stderr
+    assert via[1].asked == [("far.invalid", 7) if order == "ssh first" else ("127.0.0.1", sshd.port)]
 
 
 SECRET = "open sesame:%"
@@ -225,3 +236,13 @@ def test_tinyproxy_does_not_allow_every_port(weir, echo, refused, tmp_path):
         result = weir("ask", "--via", f"http://{where}", refused, "hello")
     assert result.returncode == 1
     assert b"answers 5" in result.stderr and b"it could not connect" in result.stderr
+
+
+def test_ssh_lets_through_as_a_proxy(weir, sshd, echo, refused):
+    """It knows no word for a target that refuses: it closes, sometimes after a yes."""
+    data = bytes(range(256)) * 4000
+    with ssh_dynamic(sshd) as where:
+        result = weir("connect", "--via", f"socks5://{where}", echo.endpoint(), input=data)
+        assert (result.returncode, result.stdout == data) == (0, True), result.stderr
+        result = weir("ask", "--via", f"socks5://{where}", refused, "hello")
+    assert result.returncode in (1, 4) and result.stdout == b"" and refused.encode() in result.stderr
