@@ -49,10 +49,10 @@ void weir__via_free(struct weir__via_list *list);
 int weir__via_settle_password(struct weir__via *proxy, int64_t deadline);
 
 /*
- * Goes through the first `count` hops; what the last of those is asked for is the next one, or at the end of the list the
+ * Goes through the first `most` hops; what the last of those is asked for is the next one, or at the end of the list the
  * endpoint. Parks. NULL with the error.
  */
-weir_conn *weir__via_go_through(struct weir__via_list *list, size_t count, const struct weir__dialling *dialling);
+weir_conn *weir__via_go_through(struct weir__via_list *list, size_t most, const struct weir__dialling *dialling);
 
 /* Connects through the dialling's `via`, which is not empty. Parks. The caller's; NULL with the error. */
 weir_conn *weir__via_dial(const struct weir__dialling *dialling);

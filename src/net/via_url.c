@@ -219,6 +219,8 @@ static int parse_kind(const char *url, struct weir__part *rest, enum weir__via_k
 {
     const char *mark = strstr(url, "://");
     struct weir__part name = {url, mark == NULL ? 0 : (size_t)(mark - url)};
+    if (mark == NULL)
+        return refuse_scheme(url, name);
     for (size_t i = 0; i < name.length; i++)
         if (!weir__is_letter(name.start[i]) && !weir__is_digit(name.start[i]))
             name.length = 0;
