@@ -71,6 +71,10 @@ static const weir_sim_scenario scenarios[] = {
     {.name = "radio",
      .summary = "mounts of stream: sources that come and go, listeners at every speed",
      .set_up = radio},
+    {.name = "radio-player",
+     .summary = "the player of stream, paced, and how it ends",
+     .set_up = radio_player,
+     .without = WEIR_SIM_CLOCK},
     {.name = "tls", .summary = "an echo by TLS, for clients of ours and of OpenSSL's alone, which cut", .set_up = tls},
 #endif
     {0},

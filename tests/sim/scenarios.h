@@ -26,6 +26,7 @@ void restarts(void);                                                           /
 void clocks(void);                                                             /* clocks.c */
 void signals(void);                                                            /* signals.c */
 void radio(void);                                                              /* radio.c */
+void radio_player(void);                                                       /* radio_player.c */
 void threat(void);                                                             /* threat.c */
 void tls(void);                                                                /* tls.c */
 
