@@ -38,12 +38,16 @@ static weir_conn *give_up(weir_conn *conn)
 
 /* --- proxies --- */
 
-/* The way to the first proxy: with the options of the connection, but for what comes behind it. */
+/* The way to the first proxy: with the options of the connection, but for what comes behind it. Its failure names both. */
 static weir_conn *dial_proxy(const struct weir__dialling *dialling, const struct weir__via *proxy)
 {
     struct weir__dialling direct = {
         .endpoint = &proxy->to, .options = dialling->options, .deadline = dialling->deadline};
-    return weir__dial_directly(&direct);
+    weir_conn *conn = weir__dial_directly(&direct);
+    if (conn == NULL)
+        weir_fail(weir_error()->kind, errno, "connect", dialling->endpoint->text, "%s: %s", proxy->shown,
+                  weir_error()->reason);
+    return conn;
 }
 
 static weir_conn *through_proxy(weir_conn *conn, const struct weir__dialling *dialling, struct weir__via *proxy,
