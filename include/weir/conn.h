@@ -223,7 +223,7 @@ WEIR_API int weir_shutdown(weir_conn *conn, int how);
 /*
  * Closes and frees. The kernel goes on delivering what was sent; if `weir_set_linger` asked for it, waits until the peer
  * has acknowledged it or the time is over. By TLS it waits until the socket has taken all, for a minute at most (on a
- * server, within its limits), unless the connection has failed. NULL is fine. Returns 0; -1 with ETIMEDOUT if that
+ * server, within its limits), unless the connection has failed; through ssh until that has ended (see weir/via.h). NULL is fine. Returns 0; -1 with ETIMEDOUT if that
  * time passed, ECONNRESET of kind CLOSED if the peer will not any more, ECANCELED; closed all the same.
  */
 WEIR_API int weir_close(weir_conn *conn);

@@ -6,7 +6,13 @@
  *   http://[USER[:PASSWORD]@]HOST[:PORT]                     CONNECT (RFC 9110); names are resolved there; port 80
  *
  * A proxy's password may be left out of the URL, where it would be seen: ?password-file=FILE reads it from a file's
- * first line; WEIR_PROXY_PASSWORD is the environment's. USER and PASSWORD may hold %XX. WEIR_SSH names another ssh.
+ * first line; WEIR_PROXY_PASSWORD is the environment's. USER, PASSWORD and FILE may hold %XX. WEIR_SSH names another ssh.
+ *
+ * Through ssh a connection is one end of a socket pair, and ssh a child process that has the other (ssh -W). weir_connect
+ * waits until the target has answered; its errors, and those of calls that fail since ssh has ended, are of kind SSH and end
+ * with its words. A stream that breaks off since ssh died is ECONNRESET and no end; of a shared one (multiplex) that cannot be
+ * known. weir_close waits until ssh has brought away what was sent and has ended: at most two seconds from when it takes nothing
+ * more, not at all where nothing was sent or something has failed. ssh ends with the thread that connected, if not before.
  */
 #ifndef WEIR_VIA_H
 #define WEIR_VIA_H
