@@ -12,6 +12,7 @@ enum {
 };
 
 #define LINGER_TIME WEIR_S(2)
+#define LAST_TIME   WEIR_S(1)
 
 /* --- those who wait for a request --- */
 
@@ -58,12 +59,16 @@ void http_stop(const void *arg)
     pthread_mutex_unlock(&waiting_lock);
 }
 
+/* Who comes when the server stops already, or was queued, is served if its request comes at once. */
 static int read_request(struct http_exchange *exchange)
 {
     struct waiting waiting = {.conn = exchange->conn, .arg = exchange->arg};
     begin_waiting(&waiting);
+    if (weir_server_stopping(weir_server_self()))
+        weir_set_deadline(exchange->conn, WEIR_READ, weir_deadline(LAST_TIME));
     int got = http_read_request(exchange->conn, &exchange->request);
     end_waiting(&waiting);
+    weir_set_deadline(exchange->conn, WEIR_READ, WEIR_FOREVER);
     return got;
 }
 

@@ -79,13 +79,22 @@ class Browser:
 class Page:
     def __init__(self, browser):
         self.browser = browser
-        target = browser.call("Target.createTarget", url="about:blank")["targetId"]
-        self.session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self.target = browser.call("Target.createTarget", url="about:blank")["targetId"]
+        self.session = browser.call("Target.attachToTarget", targetId=self.target, flatten=True)["sessionId"]
         for domain in "Page", "Runtime", "Log", "Network":
             self.call(domain + ".enable")
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.browser.call("Target.closeTarget", targetId=self.target)
+
     def call(self, method, **parameters):
         return self.browser.call(method, self.session, **parameters)
+
+    def events(self):
+        return [event for event in self.browser.events if event.get("sessionId") == self.session]
 
     def show(self, width, height, scheme, mobile=False):
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile)
@@ -118,7 +127,7 @@ class Page:
     def complaints(self):
         """What the console was told, warnings and errors, and every exception."""
         found = []
-        for event in self.browser.events:
+        for event in self.events():
             method, parameters = event.get("method"), event.get("params", {})
             if method == "Runtime.exceptionThrown":
                 found.append(parameters["exceptionDetails"])
@@ -130,7 +139,7 @@ class Page:
 
     def asked_for(self):
         """Every address that was asked for."""
-        return [event["params"]["request"]["url"] for event in self.browser.events
+        return [event["params"]["request"]["url"] for event in self.events()
                 if event.get("method") == "Network.requestWillBeSent"]
 
     def picture(self, path):
