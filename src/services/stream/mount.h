@@ -87,7 +87,7 @@ int mount_write(struct mount_source *source, const void *data, size_t size, bool
 /* Ogg: the header pages, which every listener gets first. */
 int mount_set_header(struct mount_source *source, const void *data, size_t size);
 
-void mount_set_title(struct mount *mount, const char *title);
+void mount_set_title(struct mount *mount, const char *text);
 
 /* Its end. Listeners fall back, and come back when there is a source again. */
 void mount_end(struct mount_source *source);
