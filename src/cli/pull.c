@@ -98,7 +98,7 @@ static const char *const examples[] = {
 
 const struct command pull_command = {
     .name = "pull",
-    .summary = "what there is at an endpoint or a URL, to stdout, a file or a player",
+    .summary = "what there is at an endpoint or a URL, to a file or a player",
     .usage = usage,
     .description =
         "Of an http:// or https:// URL the body of the answer, after redirects; of any other endpoint all that comes "

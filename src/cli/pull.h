@@ -86,8 +86,8 @@ enum pull_end {
     PULL_REFUSED,   /* the sink did, with an error */
 };
 
-/* The whole of it, in a fiber. Returns an exit status. */
-int pull_run(void *pull);
+/* The whole of it, in a fiber, of a struct pull. Returns an exit status. */
+int pull_run(void *arg);
 
 /* --- pull_source.c --- */
 
