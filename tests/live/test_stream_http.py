@@ -154,4 +154,4 @@ def test_who_waits_does_not_hold_up_the_end(server):
         talk.close()
     assert silent.recv(1) == b""
     silent.close()
-    server.stop(timeout=20)
+    assert server.wait(20) == 0
