@@ -31,7 +31,7 @@ enum { FIRST_PORT = 8000, PORTS = 10 };
 static const weir_option tunnel_options[] = {
     {WEIR_OPTION_TIME, "connect-timeout", 0, "TIME", AT(tunnel.path.timeout), "how long ssh may take to log in", "30s"},
     {WEIR_OPTION_TIME, "wait", 0, "TIME", AT(tunnel.wait),
-     "how long a client waits where the way is gone, before its connection is closed", "5s"},
+     "how long a client waits where the way is gone, before its connection is reset", "5s"},
     {WEIR_OPTION_FLAG, "verbose", 'v', NULL, AT(tunnel.relay.verbose), "a line for each client when it has gone"},
     {0},
 };
