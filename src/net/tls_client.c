@@ -7,7 +7,6 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
-#include "engine/sim/sim.h"
 #include "net/tls_context.h"
 
 enum { KEPT = 8, FILES = 3 };
@@ -76,8 +75,7 @@ static struct weir__tls_context *find(const weir_tls_options *options, const str
     return found;
 }
 
-/* A simulated run leaves nothing to the next, nor OpenSSL's memory of its thread. */
-static void forget(void)
+void weir__tls_forget_clients(void)
 {
     struct weir__tls_context *gone[KEPT];
     pthread_mutex_lock(&lock);
@@ -94,7 +92,6 @@ static void forget(void)
 
 static void keep(struct weir__tls_context *context, const struct stamp stamps[FILES])
 {
-    weir__sim_forgets = forget;
     weir__tls_take(context);
     pthread_mutex_lock(&lock);
     struct kept *one = &kept[oldest++ % KEPT];

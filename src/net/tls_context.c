@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "engine/sim/sim.h"
 
 /* The keys that session tickets are made with, in OpenSSL's form. */
 enum { TICKET_KEYS = 80 };
@@ -187,6 +188,7 @@ struct weir__tls_context *weir__tls_context_new(const weir_tls_options *options,
         weir__fail_memory("tls");
         return NULL;
     }
+    weir__sim_forgets = weir__tls_forget_clients; /* a simulated run leaves nothing to the next */
     context->server = server;
     context->references = 1;
     pthread_mutex_init(&context->lock, NULL);

@@ -44,6 +44,9 @@ struct weir__tls_context *weir__tls_client_context(const weir_tls_options *optio
 /* One that is there already, of options that name no file; NULL, no error. */
 struct weir__tls_context *weir__tls_client_without_files(const weir_tls_options *options);
 
+/* Drops those that are kept, with all sessions, and OpenSSL's memory of this thread. */
+void weir__tls_forget_clients(void);
+
 /* --- tls_sessions.c --- */
 
 /* Has a client's connections keep what they may go on with later. */

@@ -1,6 +1,6 @@
 /*
- * A conversation by TLS, both ends in fibers of one loop: certificates are read, hands are shaken, and an end is
- * said.
+ * Two conversations by TLS, both ends in fibers of one loop: certificates are read on the pool, hands are shaken, in
+ * full and with a session, and an end is said.
  */
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "engine/sim/sim.h"
 #include "talks.h"
 
 /* --- a certificate, made once for all runs --- */
@@ -51,13 +52,24 @@ static bool make_certificate(void)
 
 /* --- two ends --- */
 
-static int serve_one(void *arg)
+static atomic_bool given_up; /* by the client */
+
+static bool serve_one(weir_listener *listener)
 {
-    weir_auto weir_conn *conn = weir_accept(arg);
+    weir_auto weir_conn *conn = weir_accept(listener);
     if (!conn)
-        return failed("weir_accept") - 1;
+        return given_up ? false : failed("weir_accept");
     weir_set_timeout(conn, PATIENCE);
-    return echo_all(conn) ? 0 : 1;
+    return echo_all(conn);
+}
+
+/* Where the first comes to nothing there is no second. */
+static int serve_two(void *arg)
+{
+    bool well = serve_one(arg);
+    if (well && !given_up)
+        well = serve_one(arg) || given_up;
+    return well ? 0 : 1;
 }
 
 static bool converse_by_tls(const char *endpoint)
@@ -80,11 +92,16 @@ static bool tls(void)
     if (!listener)
         return failed("weir_listen");
     weir_listener_set_timeout(listener, PATIENCE);
-    weir_fiber *server = weir_spawn(serve_one, listener, NULL);
-    bool well = server ? converse_by_tls(weir_listener_endpoint(listener, 0)) : failed("weir_spawn");
+    given_up = false;
+    weir_fiber *server = weir_spawn(serve_two, listener, NULL);
+    const char *endpoint = weir_listener_endpoint(listener, 0); /* the second goes on with the session of the first */
+    bool well = server ? converse_by_tls(endpoint) && converse_by_tls(endpoint) : failed("weir_spawn");
+    given_up = !well;
     weir_listener_cancel(listener);
     well = (!server || join(server)) && well;
     weir_listener_close(listener);
+    if (weir__sim_forgets)
+        weir__sim_forgets(); /* what is kept of each endpoint: every run has another */
     return well;
 }
 

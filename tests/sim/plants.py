@@ -105,4 +105,23 @@ PLANTS = [
     Plant("a message has no limit where a pause ends it", "src/net/messages.c",
           "        if (too_long(conn, message))\n            return fail_too_long(conn, message);\n",
           ""),
+    Plant("TLS: a stream that is cut has ended", "src/net/tls.c",
+          """        if (tls->cut && tls->deaf)
+            return 0;
+""",
+          """        if (tls->cut)
+            return 0;
+"""),
+    Plant("TLS: of a record that finds no room the rest is lost", "src/net/tls_bio.c",
+          "    if (sent == size || keep(tls, data + sent, (size_t)(size - sent)) == 0)\n",
+          "    if (sent > 0 || keep(tls, data + sent, (size_t)(size - sent)) == 0)\n"),
+    Plant("TLS: nobody looks at what was received with the last record", "src/net/conn.h",
+          "weir__watch_maybe_ready(&conn->watch, WEIR__READABLE) || (conn->secure && weir__tls_pending(conn));",
+          "weir__watch_maybe_ready(&conn->watch, WEIR__READABLE);"),
+    Plant("TLS: a stream ends without a word", "src/net/tls.c",
+          "        SSL_shutdown(tls->ssl);\n        ERR_clear_error();\n",
+          "        ERR_clear_error();\n"),
+    Plant("TLS: a session that was used is never freed", "src/net/tls_sessions.c",
+          "        if (!session || once)\n            forget(take_out(context, i));\n",
+          "        if (!session || once)\n            take_out(context, i);\n"),
 ]

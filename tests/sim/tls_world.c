@@ -93,13 +93,15 @@ static const char *certificate(void)
         abort();
     write_certificate(fd);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    tls_warm(path);
     return path;
 }
 
 const char *tls_world(void)
 {
     static const RAND_METHOD method = {.bytes = random_bytes, .pseudorand = random_bytes, .status = always};
+    const char *path = certificate();
     state = weir_sim_below(UINT64_MAX);
     RAND_set_rand_method(&method);
-    return certificate();
+    return path;
 }

@@ -8,4 +8,7 @@
  */
 const char *tls_world(void);
 
+/* Has OpenSSL make what it makes once and keeps. */
+void tls_warm(const char *certificate);
+
 #endif
