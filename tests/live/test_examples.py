@@ -27,6 +27,8 @@ from stage import Stage
 LINES = sorted({line for words in [[], *PAGES] for line in examples_of(words)})
 PROXIES = pathlib.Path(__file__).with_name("proxies.py")
 FEED = pathlib.Path(__file__).with_name("feed.py")
+FRAME = b"\xff\xfb\x90\xc0" + bytes(413)  # of silence
+SILENCE = 200 * FRAME
 FILE = b"".join(b"line %d of a file\n" % i for i in range(2000))
 
 
@@ -344,14 +346,17 @@ def run_tunnel(play, line):
     tunnel.terminate()
 
 
-def run_pull(play, line):
-    """Of music that is silence, each frame the same; its players only keep what they get."""
-    frame = b"\xff\xfb\x90\xc0" + bytes(413)
-    music = 200 * frame
-    (play.folder / "a.mp3").write_bytes(music)
+def make_players(play):
     for player in "mpv", "madplay":
         (play.folder / "bin" / player).write_text("#!/bin/sh\nexec cat > HEARD\n")
         (play.folder / "bin" / player).chmod(0o755)
+
+
+def run_pull(play, line):
+    """Of music that is silence, each frame the same; its players only keep what they get."""
+    frame, music = FRAME, SILENCE
+    (play.folder / "a.mp3").write_bytes(music)
+    make_players(play)
     play.serve("weir serve stream tcp://*:8004 http://*:8080 --media a.mp3", 2)
     kept = play.folder / line.files.get(">", line.options.get("-o", "HEARD"))
     if "--resume" in line.options:
@@ -380,6 +385,7 @@ def run_completion(play, line):
 
 
 def run_run(play, line):
+    make_players(play)
     serving = play.serve(line.text)
     tries = re.compile(r"^weir: try: (.*)\n", re.MULTILINE)
 
@@ -439,6 +445,8 @@ def run_serve(play, line):
         return
     if line.page[1] == "threat":
         line.level = feed_of(play, line)
+    if line.page[1] == "stream":
+        furnish_stream(play)
     serving = play.serve(line.text, max(1, len(line.operands)))
     endpoints = [reached_at(endpoint, line.text) for endpoint in serving.endpoints]
     assert line.page[1] in CHECKS, f"nothing here checks {line.page[1]}: add to CHECKS"
@@ -512,8 +520,31 @@ def check_threat(play, line, _, endpoints):
         assert level.partition(":")[0] == line.level
 
 
+def furnish_stream(play):
+    """Music that is silence, each frame the same, and who may send some."""
+    (play.folder / "Music").mkdir()
+    (play.folder / "Music" / "a.mp3").write_bytes(SILENCE)
+    (play.folder / "PASSWORDS").write_text("source:secret\n")
+    (play.folder / "PASSWORDS").chmod(0o600)
+
+
+def check_stream(play, line, serving, _):
+    serving.read_until(lambda: any(endpoint.startswith("http") for endpoint in serving.endpoints))
+    for endpoint in [reached_at(endpoint, line.text) for endpoint in serving.endpoints]:
+        trusting = " --ca CA.pem" if endpoint.startswith("https:") else ""
+        if endpoint.startswith("tcp:"):
+            assert play.finish(f"weir pull '{endpoint}'") == SILENCE
+            continue
+        if "--source-password-file" in line.options:
+            play.finish(f"curl -sf -u source:secret -H 'Content-Type: audio/mpeg' -T Music/a.mp3 '{endpoint}/live'")
+        listening = play.start(f"weir pull '{endpoint}/radio'{trusting}")
+        assert listening.read_until(lambda: len(listening.printed) > len(FRAME))
+        listening.kill()
+        assert FRAME in listening.printed or "--media" not in line.options
+
+
 CHECKS = {"echo": check_echo, "exec": check_exec, "greet": check_greet, "log": check_log, "login": check_login,
-          "menu": check_menu, "print": check_print, "threat": check_threat}
+          "menu": check_menu, "print": check_print, "stream": check_stream, "threat": check_threat}
 RUNNERS = {
     "ask": run_ask,
     "bench": run_bench,
