@@ -1,4 +1,4 @@
-/* weir pull: what there is at an endpoint or a URL, to stdout, a file or a player. */
+/* weir pull: what there is at an endpoint or URL, to stdout, a file or a player. */
 #include "pull.h"
 
 #include <errno.h>

@@ -269,14 +269,14 @@ static const char *const examples[] = {
     "port 8000 of this machine, or the first free one after it, is port 5432 of example.org",
     "weir tunnel --via ssh://user@example.org :9000 db.example.org:5432",
     "port 9000 of this machine is that of a database which example.org reaches",
-    "weir tunnel -v --via ssh://user@example.org 'tcp://*:9000' localhost:5432 --allow 192.168.0.0/16",
-    "the same for a network that may come in; a line for each client",
+    "weir tunnel --via ssh://user@example.org '*:9000' :5432 --allow 192.168.0.0/16",
+    "for a network that may come in",
     NULL,
 };
 
 const struct command tunnel_command = {
     .name = "tunnel",
-    .summary = "a port of this machine leads to one that another reaches, by ssh",
+    .summary = "a port here leads to one that another machine reaches, by ssh",
     .usage = usage,
     .description =
         "Logs in by OpenSSH's ssh, with the configuration, the known hosts and the agent that you have set up, and "
