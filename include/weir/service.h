@@ -12,8 +12,8 @@ typedef struct weir_service {
     const char *name;        /* "echo" */
     const char *summary;     /* one line: "sends back what it receives" */
     const char *description; /* paragraphs for --help and the manual */
-    const char *const
-        *transports; /* of "tcp", "tls", "udp", "unix", "unix-datagram", "http", "https", the default first; NULL-terminated */
+    const char *const *
+        transports; /* of "tcp", "tls", "udp", "unix", "unix-datagram", "http", "https", the default first; NULL-terminated */
     const char *const *endpoints; /* the default ones; NULL-terminated */
     const char *const *examples;  /* pairs: a command line, what it does; NULL-terminated */
     const char *try_line; /* a line to try it; %w is the program as it was called, %s the endpoint: "%w ask %s hello" */
