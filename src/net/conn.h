@@ -130,8 +130,9 @@ static inline int weir__conn_false_end(const weir_conn *conn)
 {
     if (conn->aborted)
         return ECONNABORTED;
-    if (weir__conn_by_ssh(conn) && !conn->ended && weir__ssh_false_end(conn) != 0)
-        return ECONNRESET;
+    int number = weir__conn_by_ssh(conn) && !conn->ended ? weir__ssh_false_end(conn) : 0;
+    if (number != 0)
+        return number;
     return conn->datagram || conn->ended ? 0 : atomic_load_explicit(&conn->broken, memory_order_relaxed);
 }
 

@@ -104,7 +104,8 @@ struct weir__ssh {
     struct weir__carrier carrier;
     char shown[400]; /* the hops, for errors */
     pthread_mutex_t lock;
-    int errors; /* the end of its pipe; under the lock, as the words are */
+    int errors; /* the end of its pipe; under the lock, as what follows is */
+    int deaf;   /* the errno for which it could not be read; 0 */
     struct weir__ssh_words words;
 };
 

@@ -55,8 +55,9 @@ int weir__ssh_false_end(const weir_conn *conn)
     weir__ssh_listen(ssh);
     pthread_mutex_lock(&ssh->lock);
     bool is_end = ssh->words.ended || ssh->words.multiplexed;
+    int number = ssh->deaf ? ssh->deaf : ECONNRESET;
     pthread_mutex_unlock(&ssh->lock);
-    return is_end ? 0 : ECONNRESET;
+    return is_end ? 0 : number;
 }
 
 bool weir__ssh_broke(weir_conn *conn, int number, const char *step)

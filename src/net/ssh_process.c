@@ -68,6 +68,8 @@ static void listen_locked(struct weir__ssh *ssh)
         if (got > 0)
             weir__ssh_hear(&ssh->words, data, (size_t)got);
     } while (got > 0 || (got < 0 && errno == EINTR));
+    if (got < 0 && errno != EAGAIN)
+        ssh->deaf = errno;
 }
 
 void weir__ssh_listen(struct weir__ssh *ssh)
@@ -79,20 +81,27 @@ void weir__ssh_listen(struct weir__ssh *ssh)
     errno = number;
 }
 
-/* Whether it has closed its input and output, which is how it ends. */
-static bool has_gone(int fd)
+/* Whether it has closed its input and output, which is how it ends: 1, 0; -1 and errno: that cannot be found out. */
+static int has_gone(int fd)
 {
     char byte;
     ssize_t got = weir__system()->recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
+    if (got >= 0)
+        return got == 0;
+    return errno == EAGAIN || errno == EINTR ? 0 : errno == ECONNRESET ? 1 : -1;
 }
 
-/* 1: the channel stands; 0: it is to be seen; -1: ssh has ended. */
-static int look(struct weir__ssh *ssh, int fd)
+enum seen { STANDS, WAITS, GONE, FAILED };
+
+/* How far it is. FAILED: errno says why that is not known. */
+static enum seen look(struct weir__ssh *ssh, int fd)
 {
-    bool gone = has_gone(fd);
+    int gone = has_gone(fd), number = errno;
     weir__ssh_listen(ssh);
-    return ssh->words.stands ? 1 : gone ? -1 : 0;
+    errno = ssh->deaf ? ssh->deaf : number;
+    if (ssh->words.stands)
+        return STANDS;
+    return gone < 0 || ssh->deaf ? FAILED : gone ? GONE : WAITS;
 }
 
 /* Both may be waited for by one fiber or thread at a time. They stay whose they were. */
@@ -131,29 +140,31 @@ static int fail_wait(const struct weir__ssh *ssh, const struct weir__ssh_job *jo
 static int await(struct weir__ssh *ssh, const struct weir__ssh_job *job, int fd)
 {
     struct weir__several *several = watch_both(ssh, fd, "connect");
-    int found, result = 0;
+    enum seen seen;
     if (several == NULL)
         return -1;
-    while (result == 0 && (found = look(ssh, fd)) == 0)
-        if (weir__several_wait(several, WEIR__READABLE, job->deadline, NULL, NULL) < 0)
-            result = fail_wait(ssh, job);
+    while ((seen = look(ssh, fd)) == WAITS)
+        if (weir__several_wait(several, WEIR__READABLE, job->deadline, NULL, NULL) < 0) {
+            seen = FAILED;
+            break;
+        }
     unwatch_both(ssh, fd, several);
-    if (result < 0)
-        return -1;
-    return found < 0 ? weir__ssh_fail(ssh, "connect", job->to->text) : 0;
+    if (seen == FAILED)
+        return fail_wait(ssh, job);
+    return seen == GONE ? weir__ssh_fail(ssh, "connect", job->to->text) : 0;
 }
 
 int weir__ssh_await_end(struct weir__ssh *ssh, int fd, int64_t deadline)
 {
     struct weir__several *several = watch_both(ssh, fd, "forward");
-    int result = several == NULL ? -1 : 0;
-    while (result == 0 && !has_gone(fd)) {
+    int gone = 0, result = several == NULL ? -1 : 0;
+    while (result == 0 && (gone = has_gone(fd)) == 0) {
         weir__ssh_listen(ssh);
         result = weir__several_wait(several, WEIR__READABLE, deadline, NULL, NULL);
     }
     if (several != NULL)
         unwatch_both(ssh, fd, several);
-    return result;
+    return gone < 0 ? -1 : result;
 }
 
 /* --- starting --- */
@@ -200,6 +211,7 @@ static void forget(struct weir__ssh *ssh, struct ends *ends)
     weir_process_free(ssh->process);
     ssh->process = NULL;
     ssh->words = (struct weir__ssh_words){0};
+    ssh->deaf = 0;
 }
 
 static int start(struct weir__ssh *ssh, struct weir__ssh_job *job, struct ends *ends)
@@ -284,7 +296,7 @@ int weir__ssh_fail(struct weir__ssh *ssh, const char *step, const char *subject)
     pthread_mutex_lock(&ssh->lock);
     listen_locked(ssh);
     weir__ssh_reason(&ssh->words, reason, sizeof reason);
-    int number = weir__ssh_number(&ssh->words);
+    int number = ssh->deaf && !*ssh->words.strong ? ssh->deaf : weir__ssh_number(&ssh->words);
     pthread_mutex_unlock(&ssh->lock);
     return weir_fail(WEIR_ERROR_SSH, number, step, subject, "%s: %s", ssh->shown, reason);
 }
