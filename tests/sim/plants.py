@@ -124,4 +124,7 @@ PLANTS = [
     Plant("TLS: a session that was used is never freed", "src/net/tls_sessions.c",
           "        if (!session || once)\n            forget(take_out(context, i));\n",
           "        if (!session || once)\n            take_out(context, i);\n"),
+    Plant("TLS: a handshake takes as long as whoever comes likes", "src/net/tls_handshake.c",
+          "bool bound = conn->limits && conn->limits->message != WEIR_FOREVER;",
+          "bool bound = conn->limits;"),
 ]

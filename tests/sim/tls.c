@@ -210,14 +210,29 @@ static int by_hand(void *arg)
     return weir_close(hand.conn);
 }
 
+/* --- who never shakes hands: no server waits for that longer than it says, or 10 s --- */
+
+static int say_nothing(void *arg)
+{
+    char byte;
+    (void)arg;
+    weir_conn *conn = reach("tcp://server:7", PATIENCE);
+    if (!conn)
+        return -1;
+    if (one_in(2) && weir_send_all(conn, "\x16\x03\x01", 1 + weir_sim_below(3)) < 0)
+        return cut(conn);
+    bool waits = weir_recv(conn, &byte, 1) < 0 && errno == ETIMEDOUT;
+    cut(conn);
+    return waits ? -1 : 0;
+}
+
 /* --- all of them --- */
 
 static int client(void *arg)
 {
-    bool by_hands = one_in(2);
+    int (*attempt)(void *arg) = one_in(2) ? by_hand : one_in(6) ? say_nothing : talk;
     for (uint64_t talks = 1 + weir_sim_below(MOST_TALKS); talks; talks--)
-        if (weir_sleep(between(0, WEIR_S(1))) < 0 ||
-            until_done("an echo by TLS", by_hands ? by_hand : talk, arg, SHORTLY + IDLE) < 0)
+        if (weir_sleep(between(0, WEIR_S(1))) < 0 || until_done("an echo by TLS", attempt, arg, SHORTLY + IDLE) < 0)
             return -1;
     return 0;
 }
@@ -246,7 +261,7 @@ void tls(void)
         .options = {.workers = between(1, 2),
                     .idle_timeout = IDLE,
                     .write_timeout = IDLE,
-                    .message_timeout = IDLE,
+                    .message_timeout = one_in(2) ? WEIR_S(12) : WEIR_FOREVER,
                     .listen.tls.cert = world.certificate},
     };
     weir_sim_service(weir_sim_host_new("server"), "echo", serve, &world.serving);

@@ -1,6 +1,8 @@
 /* The handshake of TLS: who makes it and when, whose certificates are taken, and what is said of those that are not. */
 #include "secured.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <weir/log.h>
 
 static weir_conn *connect_to(const weir_listener *listener, const weir_tls_options *tls)
@@ -243,6 +245,40 @@ static void files_that_are_wrong_are_told(void)
     check(weir_error()->kind == WEIR_ERROR_USAGE);
 }
 
+/* A pipe that nobody writes to, where the CA's certificate is to be. */
+static void a_file_that_does_not_come_holds_up_nobody(void)
+{
+    const char *pipe = text("%s/pipe.pem", certificates_folder);
+    weir_tls_options tls = {.ca = pipe};
+    check(mkfifo(pipe, 0600) == 0);
+    check(weir_connect("tls://127.0.0.1:1", WEIR_OPTIONS(weir_connect_options, .tls = tls, .timeout = WEIR_MS(30))) ==
+          NULL);
+    check_error(ETIMEDOUT, WEIR_ERROR_DEADLINE);
+    int fd = open(pipe, O_RDWR | O_CLOEXEC); /* whoever of the pool is at it comes to an end */
+    check(fd >= 0 && write(fd, "none\n", 5) == 5);
+    close(fd);
+    check(unlink(pipe) == 0);
+}
+
+static void protocols_are_agreed_on_or_there_is_no_connection(void)
+{
+    weir_conn *pair[2];
+    weir_tls_options server = server_options("server"), client = trusting();
+    client.alpn = "h2";
+    meet_as(pair, &server, &client); /* who speaks of none takes all */
+    check(weir_alpn(pair[0]) == NULL && weir_alpn(pair[1]) == NULL);
+    part(pair);
+    server.alpn = "http/1.1";
+    struct meeting meeting = {.listener = listener_of(&server)};
+    pthread_t thread = beside(accept_in_vain, &meeting);
+    check(connect_to(meeting.listener, &client) == NULL);
+    check_error(EPROTO, WEIR_ERROR_TLS);
+    check_text(weir_error()->reason, "it has no protocol in common with us (ALPN)");
+    join_beside(thread);
+    weir_close(meeting.accepted);
+    weir_listener_close(meeting.listener);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +293,8 @@ int main(void)
         EVERYWHERE(who_says_nothing_is_not_waited_for),
         EVERYWHERE(what_is_no_tls_is_told),
         EVERYWHERE(files_that_are_wrong_are_told),
+        EVERYWHERE(a_file_that_does_not_come_holds_up_nobody),
+        EVERYWHERE(protocols_are_agreed_on_or_there_is_no_connection),
     };
     return cmocka_run_group_tests_name("tls_handshake", tests, make_certificates, remove_certificates);
 }
