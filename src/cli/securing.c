@@ -33,8 +33,8 @@ int tls_check(const weir_tls_options *tls, const weir_endpoint *endpoint, const 
     const char *given = first_given(tls);
     if (!given || weir_scheme_is_secure(endpoint->scheme))
         return 0;
-    return weir_fail(WEIR_ERROR_USAGE, EINVAL, command, endpoint->text, "--%s%s is for tls:// and https:// endpoints", prefix,
-                     given);
+    return weir_fail(WEIR_ERROR_USAGE, EINVAL, command, endpoint->text, "--%s%s is for tls:// and https:// endpoints",
+                     prefix, given);
 }
 
 int tls_check_server(const weir_tls_options *tls, const weir_server *server, const char *command)
@@ -45,6 +45,7 @@ int tls_check_server(const weir_tls_options *tls, const weir_server *server, con
             return 0;
     if (!given)
         return 0;
-    return weir_fail(WEIR_ERROR_USAGE, EINVAL, command, "", "--%s is for tls:// and https:// endpoints, and there is none",
+    return weir_fail(WEIR_ERROR_USAGE, EINVAL, command, "",
+                     "--%s is for tls:// and https:// endpoints, and there is none",
                      strcmp(given, "ca") == 0 ? "client-ca" : given);
 }
