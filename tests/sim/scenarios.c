@@ -44,6 +44,7 @@ static const weir_sim_scenario scenarios[] = {
      .summary = "weir serve log, on a disk that fails: what came is stored, or told as dropped",
      .set_up = records},
     {.name = "relay", .summary = "two connections joined, half-closes passed on", .set_up = relay},
+    {.name = "proxies", .summary = "by way of SOCKS and HTTP proxies, which answer in pieces", .set_up = proxy},
     {.name = "print", .summary = "lines of many senders on one output, none within another", .set_up = print},
     {.name = "lines", .summary = "lines, marks and fixed lengths over cuts at any byte", .set_up = lines},
     {.name = "conversations",

@@ -13,6 +13,7 @@ void cancels(void);                                                            /
 void duplex(void);                                                             /* duplex.c */
 void records(void);                                                            /* records.c */
 void relay(void);                                                              /* relay.c */
+void proxy(void);                                                              /* proxy.c */
 void print(void);                                                              /* print.c */
 void lines(void);                                                              /* lines.c */
 void conversations(void);                                                      /* conversations.c */
