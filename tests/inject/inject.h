@@ -178,7 +178,7 @@ struct conversation {
 };
 
 extern const struct conversation engine_talks[], net_talks[], stream_talks[], server_talks[], os_talks[], base_talks[],
-    copy_talks[], family_talks[], text_talks[], tls_talks[];
+    copy_talks[], family_talks[], text_talks[], tls_talks[], via_talks[];
 
 /* The backend that loops and servers of the conversation are to have. */
 extern weir_backend talk_backend;

@@ -41,8 +41,9 @@ struct job {
 static struct job jobs[CASES_MOST];
 static size_t job_count;
 
-static const struct conversation *const groups[] = {base_talks,   engine_talks, os_talks,     stream_talks, net_talks,
-                                                    server_talks, copy_talks,   family_talks, text_talks,   tls_talks};
+static const struct conversation *const groups[] = {base_talks, engine_talks, os_talks,   stream_talks,
+                                                    net_talks,  server_talks, copy_talks, family_talks,
+                                                    text_talks, tls_talks,    via_talks};
 static const char *const kind_names[KINDS] = {"system calls", "backend", "memory"};
 
 static const char *backend_name(weir_backend backend)
