@@ -1,6 +1,6 @@
 /*
- * Many listeners of a stream over HTTP, who read all that comes: listeners PORT PATH COUNT SETTLE SECONDS PID. They connect a few
- * at a time (icecast2 has a queue of five), listen for SETTLE seconds, and then for SECONDS in which the CPU time of the process PID is measured. What
+ * Many listeners of a stream over HTTP, who read all that comes: listeners PORT PATH COUNT SETTLE SECONDS PID. When all are
+ * answered they listen for SETTLE seconds, and then for SECONDS in which the CPU time of the process PID is measured. What
  * comes is counted and dropped. An answer that ends is a failure. Prints one line of JSON.
  */
 #include <arpa/inet.h>
@@ -19,17 +19,18 @@
 
 #include "process.h"
 
-enum { AT_ONCE = 4, EVENTS = 512, PATIENCE_MS = 10000, HEAD = 4096, MUCH = 1 << 20, SOURCES = 100 };
+enum { AT_ONCE = 40, PAUSE_MS = 1, EVENTS = 512, PATIENCE_MS = 60000, HEAD = 4096, MUCH = 1 << 20, SOURCES = 100 };
 
 struct listener {
     int fd;
-    bool answered;
+    bool asked, answered;
     uint64_t bytes, before; /* so far, and when the measuring began */
 };
 
 static struct listener *listeners;
 static unsigned count, answered;
 static int epoll;
+static const char *path;
 
 _Noreturn void fail(const char *what); /* process.c's too */
 
@@ -54,27 +55,40 @@ static int connect_to(uint16_t port, unsigned index)
     int on = 1;
     struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl((127U << 24) + 2 + index % SOURCES)};
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         fail("socket");
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-    if (bind(fd, (struct sockaddr *)&from, sizeof from) < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
+    if (bind(fd, (struct sockaddr *)&from, sizeof from) < 0)
+        fail("bind");
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0 && errno != EINPROGRESS)
         fail("connect");
     return fd;
 }
 
-static void open_one(uint16_t port, const char *path, unsigned index)
+static void watch(struct listener *listener, int change, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = listener};
+    if (epoll_ctl(epoll, change, listener->fd, &event) < 0)
+        fail("epoll_ctl");
+}
+
+/* It may take a while: icecast2 has a queue of five, and who finds it full tries again after a second. */
+static void open_one(uint16_t port, unsigned index)
+{
+    listeners[index].fd = connect_to(port, index);
+    watch(&listeners[index], EPOLL_CTL_ADD, EPOLLOUT);
+}
+
+static void ask(struct listener *listener)
 {
     char request[512];
-    struct listener *listener = &listeners[index];
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = listener};
     int length =
         snprintf(request, sizeof request, "GET %s HTTP/1.0\r\nHost: localhost\r\nUser-Agent: bench\r\n\r\n", path);
-    listener->fd = connect_to(port, index);
     if (send(listener->fd, request, (size_t)length, MSG_NOSIGNAL) != length)
         fail("send");
-    if (epoll_ctl(epoll, EPOLL_CTL_ADD, listener->fd, &event) < 0)
-        fail("epoll_ctl");
+    listener->asked = true;
+    watch(listener, EPOLL_CTL_MOD, EPOLLIN);
 }
 
 static ssize_t read_head(struct listener *listener)
@@ -110,14 +124,20 @@ static void serve_events(int timeout)
     int ready = epoll_wait(epoll, events, EVENTS, timeout);
     if (ready < 0 && errno != EINTR)
         fail("epoll_wait");
-    for (int i = 0; i < ready; i++)
-        read_some(events[i].data.ptr);
+    for (int i = 0; i < ready; i++) {
+        struct listener *listener = events[i].data.ptr;
+        if (listener->asked)
+            read_some(listener);
+        else
+            ask(listener);
+    }
 }
 
-static void open_all(uint16_t port, const char *path)
+static void open_all(uint16_t port)
 {
     for (unsigned i = 0; i < count; i++) {
-        open_one(port, path, i);
+        open_one(port, i);
+        serve_events(PAUSE_MS);
         double until = now() + PATIENCE_MS / 1e3;
         while (i + 1 - answered >= AT_ONCE || (i + 1 == count && answered < count)) {
             serve_events(100);
@@ -176,6 +196,7 @@ int main(int argc, char **argv)
         return 2;
     }
     pid_t server = (pid_t)atoi(argv[6]);
+    path = argv[2];
     count = (unsigned)atoi(argv[3]);
     listeners = calloc(count, sizeof *listeners);
     epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -183,7 +204,7 @@ int main(int argc, char **argv)
         fail("begin");
     allow_descriptors();
     long rss_before = process_rss(server);
-    open_all((uint16_t)atoi(argv[1]), argv[2]);
+    open_all((uint16_t)atoi(argv[1]));
     listen_for(atof(argv[4]));
     measure(server, atof(argv[5]), rss_before);
     return 0;
