@@ -15,7 +15,8 @@ struct peer {
     int listening, fd;
     SSL_CTX *context;
     SSL *ssl;
-    BIO *in, *out; /* the SSL object's */
+    BIO *in, *out;           /* the SSL object's */
+    weir_conn *_Atomic conn; /* the other end, where the test is told */
 };
 
 static SSL_CTX *peer_context(void)
@@ -303,6 +304,63 @@ static void an_answer_does_not_wait_for_the_next_writer(void)
     forget_peer(&peer);
 }
 
+/* --- a handshake that finds no room --- */
+
+/* With a chain that no small buffer holds. */
+static weir_listener *long_listener(void)
+{
+    weir_tls_options tls = server_options("server");
+    tls.cert = in_folder("long.pem");
+    check(system(text("cd %s && (cat server.pem; for i in $(seq 100); do cat ca.pem; done) >long.pem",
+                      certificates_folder)) == 0);
+    weir_listener *listener = weir_listen(
+        "tls://127.0.0.1:0", WEIR_OPTIONS(weir_listen_options, .tls = tls, .socket = {.send_buffer = 4096}));
+    check(listener);
+    return listener;
+}
+
+/* Says hello, and takes nothing until the server cannot go on. */
+static void *take_late(void *arg)
+{
+    struct peer *peer = arg;
+    SSL_connect(peer->ssl);
+    ERR_clear_error();
+    pass_on(peer, 0);
+    while (!peer->conn || !weir__tls_of(peer->conn)->owes)
+        weir_sleep(WEIR_MS(1));
+    while (SSL_do_handshake(peer->ssl) != 1) {
+        ERR_clear_error();
+        pass_on(peer, 0);
+        hear(peer);
+    }
+    pass_on(peer, 0);
+    return NULL;
+}
+
+static void a_handshake_waits_for_room(void)
+{
+    struct peer peer = {
+        .context = SSL_CTX_new(TLS_client_method()), .in = BIO_new(BIO_s_mem()), .out = BIO_new(BIO_s_mem())};
+    weir_listener *listener = long_listener();
+    check(peer.context && peer.in && peer.out && (peer.ssl = SSL_new(peer.context)));
+    SSL_set_bio(peer.ssl, peer.in, peer.out);
+    peer.listening = plain_listening("127.0.0.1:0", 1);
+    peer.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int room = 4096;
+    weir_address address = address_of(weir_listener_endpoint(listener, 0) + strlen("tls://"));
+    check(peer.fd >= 0 && setsockopt(peer.fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room) == 0);
+    check(connect(peer.fd, &address.any, address.length) == 0);
+    pthread_t thread = beside(take_late, &peer);
+    weir_conn *conn = weir_accept(listener);
+    check(conn);
+    peer.conn = conn;
+    check(weir_handshake(conn) == 0);
+    join_beside(thread);
+    weir_close(conn);
+    forget_peer(&peer);
+    weir_listener_close(listener);
+}
+
 /* --- what TLS does not have --- */
 
 static void urgent_data_is_refused(void)
@@ -389,6 +447,7 @@ int main(void)
         EVERYWHERE(an_end_is_said_after_it),
         EVERYWHERE(a_cut_in_the_middle_of_it_is_told),
         EVERYWHERE(an_answer_does_not_wait_for_the_next_writer),
+        EVERYWHERE(a_handshake_waits_for_room),
         EVERYWHERE(urgent_data_is_refused),
         EVERYWHERE(select_makes_handshakes_beside_each_other),
         EVERYWHERE(select_for_writing_shakes_hands_first),
