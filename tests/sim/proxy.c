@@ -9,11 +9,19 @@ enum { MOST_BYTES = 20000, CLIENTS = 3, MOST_TALKS = 3 };
 
 static struct serving server, socks, http;
 
-static void serve_story(weir_conn *conn, void *arg)
+/* Hears a story and answers with one, or speaks first: then that comes right behind what the proxy says. */
+static int talk_to(weir_conn *conn)
 {
     struct story heard, told = story_new(MOST_BYTES);
+    if (one_in(2))
+        return story_tell(conn, &told, 0) < 0 ? -1 : story_hear_new(conn, &heard, 0, true);
+    return story_hear_new(conn, &heard, 0, true) < 0 ? -1 : story_tell(conn, &told, 0);
+}
+
+static void serve_story(weir_conn *conn, void *arg)
+{
     (void)arg;
-    if (story_hear_new(conn, &heard, 0, true) < 0 || story_tell(conn, &told, 0) < 0)
+    if (talk_to(conn) < 0)
         weir_abort(conn);
 }
 
@@ -120,16 +128,17 @@ static weir_conn *reach_through(void)
 
 static int talk(void *arg)
 {
-    struct story story = story_new(MOST_BYTES), heard;
+    struct story story = story_new(MOST_BYTES);
+    int64_t pauses[2] = {0};
     uint64_t received, sent;
     (void)arg;
     weir_conn *conn = reach_through();
     if (!conn)
         return -1;
-    if (story_tell(conn, &story, 0) < 0 || story_hear_new(conn, &heard, 0, true) < 0)
+    if (exchange(conn, &story, NULL, pauses) < 0)
         return cut(conn);
-    weir_conn_bytes(conn, &received, &sent);
-    WEIR_SIM_CHECK(sent == STORY_HEADER + story.length && received == STORY_HEADER + heard.length);
+    weir_conn_bytes(conn, &received, &sent); /* and not what was said to proxies */
+    WEIR_SIM_CHECK(sent == STORY_HEADER + story.length && received >= STORY_HEADER);
     return weir_close(conn);
 }
 
