@@ -1,7 +1,7 @@
 /*
- * Many listeners of a stream over HTTP, who read all that comes: listeners PORT PATH COUNT SETTLE SECONDS PID. When all are
- * answered they listen for SETTLE seconds, and then for SECONDS in which the CPU time of the process PID is measured. What
- * comes is counted and dropped. An answer that ends is a failure. Prints one line of JSON.
+ * Many listeners of a stream over HTTP, who read all that comes: listeners PORT PATH COUNT SETTLE SECONDS PID. When
+ * all are answered they listen for SETTLE seconds, and then for SECONDS in which the CPU time of the process PID is
+ * measured. What comes is counted and dropped. An answer that ends is a failure. Prints one line of JSON.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /*
- * The mounts of weir serve stream, with sources that come, go and leave ghosts, and listeners at every speed. Whoever listens hears
- * whole frames in their order, each session of a source from its beginning (its header) on; some are left out only for who is
- * slow, and nobody who reads is ever held up by one that does not.
+ * The mounts of weir serve stream, with sources that come, go and leave ghosts, and listeners at every speed. Whoever
+ * listens hears whole frames in their order, each session of a source from its beginning (its header) on; some are
+ * left out only for who is slow, and nobody who reads is ever held up by one that does not.
  */
 #include "../../src/http/icy.h"
 #include "../../src/http/server.h"
@@ -428,7 +428,10 @@ static int deaf_listener(void *arg)
     return until_done("asking", listen_never, arg, SHORTLY);
 }
 
-/* Hears a source to which there is nothing to fall back: there is an end to that. It may be too late for it, and hear the radio. */
+/*
+ * Hears a source to which there is nothing to fall back: there is an end to that. It may be too late for it, and hear
+ * the radio.
+ */
 static int listen_to_other(void *arg)
 {
     struct ear ear;

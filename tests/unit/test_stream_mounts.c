@@ -1,4 +1,7 @@
-/* Mounts of stream: the audio in blocks, sources that take each other's place, and what a listener is sent of it, byte for byte. */
+/*
+ * Mounts of stream: the audio in blocks, sources that take each other's place, and what a listener is sent of it, byte
+ * for byte.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

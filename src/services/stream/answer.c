@@ -9,7 +9,9 @@
 /* Between two looks whether a source has come. */
 #define LOOK WEIR_MS(50)
 
-/* What web players need, and what they may see. Of a range nothing is said: it is a stream, and all of it the answer. */
+/*
+ * What web players need, and what they may see. Of a range nothing is said: it is a stream, and all of it the answer.
+ */
 #define FIELDS                                                                                                         \
     "Cache-Control: no-cache, no-store\r\nAccept-Ranges: none\r\nX-Content-Type-Options: nosniff\r\n"                  \
     "Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: icy-br, icy-description, icy-genre, "            \

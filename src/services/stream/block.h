@@ -1,7 +1,7 @@
 /*
- * A reel: the latest audio of one source, once in memory whoever listens. It is a stream of bytes, told by their positions from its first, of which the
- * last part is kept, in blocks that are counted and shared: what was once written of a block never changes, and a block
- * lives as long as somebody holds it. Any thread may call all of it.
+ * A reel: the latest audio of one source, once in memory whoever listens. It is a stream of bytes, told by their
+ * positions from its first, of which the last part is kept, in blocks that are counted and shared: what was once
+ * written of a block never changes, and a block lives as long as somebody holds it. Any thread may call all of it.
  */
 #ifndef STREAM_BLOCK_H
 #define STREAM_BLOCK_H
@@ -26,7 +26,10 @@ void block_drop(struct block *block);
 
 struct reel;
 
-/* One of `type`, of `mount`, which it holds, and of which at least `keep` bytes are kept. Held once by the caller. NULL with ENOMEM. */
+/*
+ * One of `type`, of `mount`, which it holds, and of which at least `keep` bytes are kept. Held once by the caller.
+ * NULL with ENOMEM.
+ */
 struct reel *reel_new(struct mount *mount, const char *type, size_t keep);
 struct reel *reel_hold(struct reel *reel);
 void reel_drop(struct reel *reel);
@@ -70,8 +73,8 @@ struct stretch {
 };
 
 /*
- * What there is from `position` on. Where it is more than fits, it ends at a start (unless there is none in it). Returns its length; 0: nothing has
- * come yet, or it is no longer kept.
+ * What there is from `position` on. Where it is more than fits, it ends at a start (unless there is none in it).
+ * Returns its length; 0: nothing has come yet, or it is no longer kept.
  */
 size_t reel_take(struct reel *reel, uint64_t position, struct stretch *stretch);
 void stretch_drop(struct stretch *stretch);

@@ -1,17 +1,23 @@
 /*
- * A listener's fiber. It sleeps for a second or two, sends all that has come since in one call, and sleeps again: it never waits for
- * its socket, and holds no block while it sleeps, so that it costs little and holds nobody up. Those who came at
- * about the same time wake together.
+ * A listener's fiber. It sleeps for a second or two, sends all that has come since in one call, and sleeps again: it
+ * never waits for its socket, and holds no block while it sleeps, so that it costs little and holds nobody up. Those
+ * who came at about the same time wake together.
  */
 #include "listener.h"
 
 #include <stdlib.h>
 
-/* Listeners wake at multiples of it. Periods are powers of two of them, and such that half a burst comes in one, or less. */
+/*
+ * Listeners wake at multiples of it. Periods are powers of two of them, and such that half a burst comes in one, or
+ * less.
+ */
 #define STEP WEIR_US(31250)
 enum { SHORTEST_PERIOD = 8, PERIOD = 32, LONGEST_PERIOD = 64, FIRST_PAUSE = 1 }; /* in steps */
 
-/* A source that was silent for so long before it ended leaves its listeners with nothing in store: they get a burst again. */
+/*
+ * A source that was silent for so long before it ended leaves its listeners with nothing in store: they get a burst
+ * again.
+ */
 #define SILENCE WEIR_S(2)
 
 static const struct mounts_options *options_of(const struct listener *listener)
@@ -41,7 +47,8 @@ static uint64_t behind_after(struct listener *listener)
 }
 
 /*
- * Looks what there is to hear. What it hears goes on to its end, unless its own source is there again. False: it cannot go on.
+ * Looks what there is to hear. What it hears goes on to its end, unless its own source is there again. False: it
+ * cannot go on.
  */
 static bool look_around(struct listener *listener, bool at_end)
 {

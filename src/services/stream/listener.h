@@ -1,4 +1,7 @@
-/* A listener: one who hears a mount, and how far it has come. Lives in memory of its own, not on its fiber's stack, which is to stay small. */
+/*
+ * A listener: one who hears a mount, and how far it has come. Lives in memory of its own, not on its fiber's stack,
+ * which is to stay small.
+ */
 #ifndef STREAM_LISTENER_H
 #define STREAM_LISTENER_H
 
@@ -40,7 +43,10 @@ enum sending { SENT_ALL, SENT_SOME, SENT_FAILED };
 /* Sends what is left of earlier bytes. Does not park. */
 enum sending listener_send_rest(struct listener *listener);
 
-/* Sends what has come since, a batch of it: all that the socket takes. SENT_ALL with nothing sent: there was nothing. Does not park. */
+/*
+ * Sends what has come since, a batch of it: all that the socket takes. SENT_ALL with nothing sent: there was nothing.
+ * Does not park.
+ */
 enum sending listener_send_batch(struct listener *listener);
 
 /* Runs it until the listener goes, is given up, or there is nothing more to hear. Parks. */

@@ -1,7 +1,7 @@
 /*
- * What a listener is sent: audio out of the shared blocks, with metadata between where it was asked for, in one call and
- * without waiting. Where the socket takes less than all, what is left of the frame in the middle is copied, so that the
- * listener is between two frames again: it may be set forward from there, or go over to another source.
+ * What a listener is sent: audio out of the shared blocks, with metadata between where it was asked for, in one call
+ * and without waiting. Where the socket takes less than all, what is left of the frame in the middle is copied, so
+ * that the listener is between two frames again: it may be set forward from there, or go over to another source.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -115,8 +115,8 @@ static void keep(struct listener *listener, const char *data, size_t size)
 }
 
 /*
- * Goes over the pieces up to `audio` bytes of audio, metadata that has begun included: what of them is beyond the first `sent`
- * bytes is kept, and the metadata's state follows.
+ * Goes over the pieces up to `audio` bytes of audio, metadata that has begun included: what of them is beyond the
+ * first `sent` bytes is kept, and the metadata's state follows.
  */
 static void keep_until(struct listener *listener, const struct batch *batch, size_t sent, size_t audio)
 {

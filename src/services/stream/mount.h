@@ -1,7 +1,7 @@
 /*
- * Mounts: what people listen to over HTTP. A mount has at most one source at a time (the radio's player, a live source, a relay), one copy of the
- * latest audio in blocks that listeners share and count, a title, and another mount to which its listeners fall back while it has no source.
- * Any thread may call all of it.
+ * Mounts: what people listen to over HTTP. A mount has at most one source at a time (the radio's player, a live
+ * source, a relay), one copy of the latest audio in blocks that listeners share and count, a title, and another mount
+ * to which its listeners fall back while it has no source. Any thread may call all of it.
  */
 #ifndef STREAM_MOUNT_H
 #define STREAM_MOUNT_H
@@ -48,7 +48,10 @@ struct mounts_options {
 struct mounts *mounts_new(const struct mounts_options *options);
 void mounts_free(struct mounts *mounts);
 
-/* What listeners of all other mounts hear while those have no source, if it is of the same type. NULL: nothing, as at first. */
+/*
+ * What listeners of all other mounts hear while those have no source, if it is of the same type. NULL: nothing, as at
+ * first.
+ */
 void mounts_set_fallback(struct mounts *mounts, struct mount *fallback);
 
 /*
@@ -57,7 +60,10 @@ void mounts_set_fallback(struct mounts *mounts, struct mount *fallback);
  */
 void mounts_stop(struct mounts *mounts);
 
-/* The mount of that path ("/radio"), or NULL; made where there is none (`kind`), NULL with ENOSPC of kind LIMIT above `most`. Held: mount_drop. */
+/*
+ * The mount of that path ("/radio"), or NULL; made where there is none (`kind`), NULL with ENOSPC of kind LIMIT above
+ * `most`. Held: mount_drop.
+ */
 struct mount *mounts_find(struct mounts *mounts, const char *path);
 struct mount *mounts_make(struct mounts *mounts, const char *path, enum mount_kind kind);
 void mount_drop(struct mount *mount);
@@ -73,14 +79,14 @@ void mount_look(struct mount *mount, struct mount_status *status);
 struct mount_source;
 
 /*
- * Becomes the mount's source. One that was there is ended (its next write fails with ECANCELED) where `replace`: a ghost never blocks its own
- * reconnect; else EBUSY. NULL with an error.
+ * Becomes the mount's source. One that was there is ended (its next write fails with ECANCELED) where `replace`: a
+ * ghost never blocks its own reconnect; else EBUSY. NULL with an error.
  */
 struct mount_source *mount_begin(struct mount *mount, const struct mount_description *description, bool replace);
 
 /*
- * Adds audio: of mp3 whole frames, so that listeners can begin at its start (`start`: a listener may begin here; Ogg: pages). Never waits. 0, or -1 with
- * ECANCELED (another source has come), ENOMEM.
+ * Adds audio: of mp3 whole frames, so that listeners can begin at its start (`start`: a listener may begin here; Ogg:
+ * pages). Never waits. 0, or -1 with ECANCELED (another source has come), ENOMEM.
  */
 int mount_write(struct mount_source *source, const void *data, size_t size, bool start);
 
@@ -100,8 +106,8 @@ struct http_exchange;
 uint64_t mount_listeners(struct mount *mount);
 
 /*
- * Answers a request for a mount, whatever its method: GET (until the listener goes), HEAD, and a web player's preflight, OPTIONS.
- * Frees the head of the request before it streams. Parks.
+ * Answers a request for a mount, whatever its method: GET (until the listener goes), HEAD, and a web player's
+ * preflight, OPTIONS. Frees the head of the request before it streams. Parks.
  */
 void mount_listen(struct mount *mount, struct http_exchange *exchange);
 

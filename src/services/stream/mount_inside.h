@@ -50,8 +50,8 @@ struct title *mount_title(struct mount *mount);
 void title_drop(struct title *title);
 
 /*
- * What those hear who asked for a mount: its own source, else that of the fallback, either only where it is of `type` (NULL: of
- * any) and has a place to begin at. Held. NULL: nothing at the moment.
+ * What those hear who asked for a mount: its own source, else that of the fallback, either only where it is of `type`
+ * (NULL: of any) and has a place to begin at. Held. NULL: nothing at the moment.
  */
 struct reel *mount_heard(struct mount *mount, const char *type);
 
