@@ -4,11 +4,11 @@ What a listener of a stream costs: weir serve stream beside icecast2, each fed t
 
     bench/radio.py --build build-bench [--listeners 9900] [--rounds 5] [--seconds 10] [--check]
 
-A server has one CPU, the listeners (bench/listeners) and the source another. They connect, listen for --settle seconds, and then
-the CPU time of the server's process is taken over --seconds, in which all must hear about as much as was sent; one that is
-dropped is a failure. Rounds are interleaved. Told are the medians of the CPU time a listener-second, and how much the
-server's memory has grown for each listener. With --check the exit status is 1 where a bar is missed: a quarter of
-icecast2's CPU time, and 8 KiB a listener beside 1 MiB that all share.
+A server has one CPU, the listeners (bench/listeners) and the source another. They connect, listen for --settle
+seconds, and then the CPU time of the server's process is taken over --seconds, in which all must hear about as much
+as was sent; one that is dropped is a failure. Rounds are interleaved. Told are the medians of the CPU time a
+listener-second, and how much the server's memory has grown for each listener. With --check the exit status is 1 where
+a bar is missed: a quarter of icecast2's CPU time, and 8 KiB a listener beside 1 MiB that all share.
 """
 import argparse
 import base64
