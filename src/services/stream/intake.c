@@ -168,26 +168,26 @@ static int cut(struct intake *intake, bool last)
     return 0;
 }
 
-/* A tag as long as it says itself is passed over without being kept. */
-static size_t pass_over(struct intake *intake, size_t size)
+/* As much as the buffer has room for, behind what is of no use: a tag as long as it says itself is never kept. Returns how much. */
+static size_t take_some(struct intake *intake, const uint8_t *bytes, size_t size)
 {
     size_t pass = intake->skip < size ? (size_t)intake->skip : size;
+    size_t room = INTAKE_ROOM - intake->size, taken = size - pass < room ? size - pass : room;
     intake->skip -= pass;
-    return pass;
+    memcpy(intake->data + intake->size, bytes + pass, taken);
+    intake->size += taken;
+    return pass + taken;
 }
 
 int intake_feed(struct intake *intake, const void *data, size_t size)
 {
     const uint8_t *bytes = data;
     while (size > 0) {
-        size_t taken = pass_over(intake, size), room = INTAKE_ROOM - intake->size;
+        size_t taken = take_some(intake, bytes, size);
         bytes += taken;
         size -= taken;
-        taken = size < room ? size : room;
-        memcpy(intake->data + intake->size, bytes, taken);
-        intake->size += taken;
-        bytes += taken;
-        size -= taken;
+        if (intake->skip > 0)
+            break; /* it was all of no use, and more is to come that is */
         if (cut(intake, false) < 0)
             return -1;
         if (intake->size == INTAKE_ROOM) /* no frame and no page is that long */

@@ -36,17 +36,15 @@ static bool adts_alike(const uint8_t *a, const uint8_t *b)
     return a[1] == b[1] && (a[2] & 0xfc) == (b[2] & 0xfc);
 }
 
-/* Whether the header behind a frame confirms it; *more: that is still to come. */
-static bool adts_confirmed(const struct intake *intake, const uint8_t *bytes, size_t size, size_t length, bool last,
-                           bool *more)
+/*
+ * Whether a frame is whole, and goes on with what was there before or is confirmed by the header behind it; *more: what that needs
+ * is still to come.
+ */
+static bool adts_confirmed(const struct intake *intake, const uint8_t *bytes, size_t size, size_t length, bool *more)
 {
     bool goes_on = intake->known && adts_alike(bytes, intake->adts);
-    *more = length > size || (length + ADTS_HEADER > size && !goes_on && !last);
-    if (*more)
-        return false;
-    if (length + ADTS_HEADER > size)
-        return goes_on || length == size;
-    return adts_length(bytes + length) && adts_alike(bytes, bytes + length);
+    *more = length + (goes_on ? 0 : ADTS_HEADER) > size;
+    return !*more && (goes_on || (adts_length(bytes + length) && adts_alike(bytes, bytes + length)));
 }
 
 bool intake_next_adts(struct intake *intake, const uint8_t *bytes, size_t size, bool last, struct intake_piece *piece)
@@ -55,7 +53,7 @@ bool intake_next_adts(struct intake *intake, const uint8_t *bytes, size_t size, 
         size_t length = adts_length(bytes + at);
         bool more = false;
         piece->skip = at;
-        if (length && adts_confirmed(intake, bytes + at, size - at, length, last, &more)) {
+        if (length && adts_confirmed(intake, bytes + at, size - at, length, &more)) {
             memcpy(intake->adts, bytes + at, sizeof intake->adts);
             piece->length = length;
             piece->start = true;
