@@ -111,8 +111,11 @@ static int set_option(int fd, int level, int name, int value)
     return weir__system()->setsockopt(fd, level, name, &value, sizeof value);
 }
 
+/* To ssh nothing is ever delayed, and what it does it decides itself. */
 int weir_set_nodelay(weir_conn *conn, bool on)
 {
+    if (weir__conn_by_ssh(conn))
+        return 0;
     if (set_option(conn->watch.fd, IPPROTO_TCP, TCP_NODELAY, on) < 0)
         return weir__conn_fail(conn, errno, "nodelay");
     return 0;

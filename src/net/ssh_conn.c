@@ -68,7 +68,7 @@ bool weir__ssh_broke(weir_conn *conn, int number, const char *step)
         return false;
     weir__ssh_listen(ssh);
     pthread_mutex_lock(&ssh->lock);
-    bool silent = *ssh->words.strong == '\0' && *ssh->words.weak == '\0';
+    bool silent = *ssh->words.strong == '\0';
     bool is_end = ssh->words.ended || (silent && (ssh->words.multiplexed || number == EPIPE));
     pthread_mutex_unlock(&ssh->lock);
     if (is_end)
@@ -109,10 +109,17 @@ static void see_off(weir_conn *conn)
     } while (left < before && weir_now() < last);
 }
 
+/* A call that ran out of time or was cancelled has done nothing to what was sent. */
+static bool is_lost(const weir_conn *conn)
+{
+    return conn->aborted || conn->failure == WEIR__FAILURE_RESET ||
+           atomic_load_explicit(&conn->broken, memory_order_relaxed);
+}
+
 void weir__ssh_end(weir_conn *conn)
 {
     int number = errno;
-    if (!conn->aborted && conn->failure == WEIR__FAILURE_NONE && conn->side[1].bytes > 0)
+    if (!is_lost(conn) && conn->side[1].bytes > 0)
         see_off(conn);
     weir__ssh_free(conn->rare->ssh);
     conn->rare->ssh = NULL;

@@ -159,8 +159,7 @@ static void add_timeout(struct weir__ssh_line *line, int64_t deadline)
 static void add_manners(struct weir__ssh_line *line, const struct weir__ssh_job *job)
 {
     static const char *const manners[] = {
-        "BatchMode=yes",   "ServerAliveInterval=15", "ServerAliveCountMax=3",
-        "ForwardAgent=no", "PermitLocalCommand=no",  "ExitOnForwardFailure=yes",
+        "BatchMode=yes", "ServerAliveInterval=15", "ServerAliveCountMax=3", "ForwardAgent=no", "PermitLocalCommand=no",
     };
     for (size_t i = 0; i < sizeof manners / sizeof *manners; i++)
         add_option(line, "%s", manners[i]);
@@ -221,6 +220,8 @@ static void add_job(struct weir__ssh_line *line, const struct weir__ssh_job *job
     add_option(line, "ControlMaster=no");
     add_option(line, "ControlPath=none");
     add_option(line, "StreamLocalBindMask=0177");
+    add_option(line,
+               "ExitOnForwardFailure=no"); /* the user's configuration may have others, which are taken elsewhere */
     add(line, "-N");
     add_pair(line, "-L", listen);
 }

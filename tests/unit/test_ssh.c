@@ -263,6 +263,21 @@ static void what_was_sent_gets_away_before_it_ends(void)
     check_gone();
 }
 
+static void a_timeout_does_not_keep_back_what_was_sent(void)
+{
+    char byte;
+    struct stat status;
+    ssh_is(STANDS "cat >got; " ENDED);
+    weir_conn *conn = connected();
+    check(weir_set_nodelay(conn, true) == 0);
+    weir_set_timeout(conn, WEIR_MS(1));
+    check(weir_recv(conn, &byte, 1) == -1 && errno == ETIMEDOUT);
+    check(weir_send_all(conn, "late", 4) == 0);
+    check(weir_close(conn) == 0);
+    check(stat(path_of("got"), &status) == 0 && status.st_size == 4);
+    check_gone();
+}
+
 static void one_that_does_not_end_is_ended(void **state)
 {
     (void)state;
@@ -429,6 +444,7 @@ int main(void)
         EVERYWHERE(of_a_shared_one_an_end_is_an_end),
         EVERYWHERE(words_that_nobody_reads_hold_up_nothing),
         EVERYWHERE(what_was_sent_gets_away_before_it_ends),
+        EVERYWHERE(a_timeout_does_not_keep_back_what_was_sent),
         cmocka_unit_test(one_that_does_not_end_is_ended),
         EVERYWHERE(nothing_sent_is_nothing_to_wait_for),
         EVERYWHERE(an_abort_ends_it_at_once),
