@@ -32,6 +32,10 @@ static const char *const program_examples[] = {
     "sends it",
     "weir relay :9000 unix:/tmp/echo.socket",
     "joins every client of port 9000 with a Unix socket",
+    "weir serve stream --media ~/Music",
+    "a radio and files, for browsers and players, at http://localhost:8080/",
+    "weir pull --play http://localhost:8080/radio",
+    "plays it",
     "weir check localhost:8000",
     "whether it answers, and how fast",
     "weir bench :8000",
@@ -43,16 +47,18 @@ void page_of_program(struct page *page)
 {
     *page = (struct page){
         .name = "weir",
-        .summary = "sockets from the shell, by TCP, UDP and Unix: serves, connects, relays, measures",
+        .summary = "sockets from the shell, by TCP, TLS, UDP, Unix: serves, connects, streams",
         .usage = program_usage,
         .description =
-            "Endpoints are written SCHEME://HOST:PORT, with tcp and udp, and unix:/path or unix:@name; in short "
-            "HOST:PORT, :PORT or PORT. Times are 500ms, 3s, 2m, a bare number is seconds; sizes 64k, 1M.\n\n"
+            "Endpoints are written SCHEME://HOST:PORT, with tcp, tls, udp, http and https, and unix:/path or "
+            "unix:@name; in short HOST:PORT, :PORT or PORT. Times are 500ms, 3s, 2m, a bare number is seconds; sizes "
+            "64k, 1M.\n\n"
             "What is printed on stdout is data alone; what is said to a person is on stderr.\n\n"
             "Exit status: 0 done, 1 the network or the peer failed before a connection stood, 2 wrong usage, 3 timed "
             "out, 4 it ended too early.\n\n"
             "Environment: WEIR_BACKEND is what loops run on where no --backend says it: uring, epoll, or auto, which "
-            "is uring where the system has it.",
+            "is uring where the system has it. WEIR_SSH names another ssh for --via and tunnel, WEIR_PROXY_PASSWORD is "
+            "the password of proxies whose URL has a user and none.",
         .examples = program_examples,
         .lists_commands = true,
     };
