@@ -1,4 +1,4 @@
-"""What the tests of streams share: audio, sources and listeners made of Python's sockets, and MPEG frames taken apart."""
+"""What the tests of streams share: audio, sources and listeners made of Python's sockets, and frames taken apart."""
 import base64
 import collections
 import contextlib
@@ -34,7 +34,7 @@ def passwords(folder, text=PASSWORDS):
 
 
 def frames(data):
-    """The frames of MPEG 1, layer III that data consist of, the last of which may be cut. Anything else fails the test."""
+    """The frames of MPEG 1, layer III that data consist of, the last of which may be cut; anything else fails."""
     found, at = [], 0
     while at + 4 <= len(data):
         head = int.from_bytes(data[at:at + 4], "big")

@@ -112,7 +112,8 @@ ICECAST = """<icecast>
     <admin-password>hackme</admin-password></authentication>
   <hostname>127.0.0.1</hostname>
   <listen-socket><port>{port}</port><bind-address>127.0.0.1</bind-address></listen-socket>
-  <paths><basedir>/</basedir><logdir>/</logdir><webroot>/nonexistent</webroot><adminroot>/nonexistent</adminroot></paths>
+  <paths><basedir>/</basedir><logdir>/</logdir><webroot>/nonexistent</webroot><adminroot>/nonexistent</adminroot>
+    </paths>
   <logging><accesslog>-</accesslog><errorlog>-</errorlog><loglevel>2</loglevel></logging>
   <security><chroot>0</chroot>{owner}</security>
 </icecast>

@@ -19,9 +19,9 @@ def test_streamripper_splits_by_titles(serve, tmp_path):
     source.play(mp3)
     wait_until(lambda: mounts(address).get("live", {}).get("total_bytes_read", 0) > 2000)
     assert titled(address, "A+-+one")
-    ripper = subprocess.Popen(["streamripper", f"http://127.0.0.1:{address[1]}/live", "-d", str(folder), "-s", "--quiet",
-                               "-l", "60", "--xs-none"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL)
+    ripper = subprocess.Popen(["streamripper", f"http://127.0.0.1:{address[1]}/live", "-d", str(folder), "-s",
+                               "--quiet", "-l", "60", "--xs-none"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for title in ("one", "two", "three"):
             assert titled(address, f"A+-+{title}")

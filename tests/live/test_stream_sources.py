@@ -104,8 +104,9 @@ output.icecast(%mp3(bitrate=64), host="127.0.0.1", port={port}, password="hackme
 
 def test_liquidsoap_sends(radio, address):
     # Its own library of scripts takes it ten seconds to read.
-    liquidsoap = subprocess.Popen(["liquidsoap", "--no-stdlib", LIQUIDSOAP.format(port=address[1])], stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    liquidsoap = subprocess.Popen(["liquidsoap", "--no-stdlib", LIQUIDSOAP.format(port=address[1])],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                  start_new_session=True)
     try:
         wait_until(lambda: "live" in mounts(address), 60)
         listener = listen(address, "/live")
@@ -160,7 +161,8 @@ def test_what_is_no_frame_is_dropped_and_counted(radio, address, mp3):
     listener.close()
 
 
-@pytest.mark.parametrize("kind,name,mark", [("application/ogg", "live.ogg", b"OggS"), ("audio/aac", "live.aac", b"\xff\xf1")])
+@pytest.mark.parametrize("kind,name,mark", [
+    ("application/ogg", "live.ogg", b"OggS"), ("audio/aac", "live.aac", b"\xff\xf1")])
 def test_others_are_relayed_as_they_come(radio, address, audio, tmp_path, kind, name, mark):
     data = (audio / name).read_bytes()
     source = Source(address, kind=kind)
@@ -328,7 +330,8 @@ def set_title(address, query, credentials="source:hackme", mount="/live"):
 
 @pytest.mark.parametrize("query,title", [
     ("song=A+%2B+B", "A + B"), ("artist=X&title=Y", "X - Y"), ("song=Caf%C3%A9", "Café"), ("song=Caf%E9", "Café"),
-    ("song=%D0%E9&charset=koi8-r", "пИ"), ("song=a%0d%0aEvil:+b%1b[2J", "a  Evil: b [2J"), ("song=%3Cb%3E%22", '<b>"')])
+    ("song=%D0%E9&charset=koi8-r", "пИ"), ("song=a%0d%0aEvil:+b%1b[2J", "a  Evil: b [2J"),
+    ("song=%3Cb%3E%22", '<b>"')])
 def test_titles_are_set(radio, address, mp3, query, title):
     source = Source(address).read_head()
     source.send(mp3)

@@ -84,7 +84,8 @@ def test_requests_for_something_else(address, method, path, status):
 
 
 @pytest.mark.parametrize("options,words", [
-    (["--model", "thread"], "--model"), (["--processes", "2"], "--processes 2"), (["--max-mounts", "0"], "--max-mounts"),
+    (["--model", "thread"], "--model"), (["--processes", "2"], "--processes 2"),
+    (["--max-mounts", "0"], "--max-mounts"),
     (["--media", "/nowhere"], "/nowhere"), (["udp://:0"], "not served on udp")])
 def test_what_it_cannot_be_asked_for(options, words):
     ended = run_weir("serve", "stream", "http://127.0.0.1:0", *options)

@@ -168,7 +168,10 @@ static int cut(struct intake *intake, bool last)
     return 0;
 }
 
-/* As much as the buffer has room for, behind what is of no use: a tag as long as it says itself is never kept. Returns how much. */
+/*
+ * As much as the buffer has room for, behind what is of no use: a tag as long as it says itself is never kept.
+ * Returns how much.
+ */
 static size_t take_some(struct intake *intake, const uint8_t *bytes, size_t size)
 {
     size_t pass = intake->skip < size ? (size_t)intake->skip : size;

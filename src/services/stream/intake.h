@@ -1,6 +1,6 @@
 /*
- * What comes from a source, live or relayed, cut into what a mount takes: whole frames of MP3 and of AAC (ADTS), whole pages
- * of Ogg. What is between them is dropped and counted.
+ * What comes from a source, live or relayed, cut into what a mount takes: whole frames of MP3 and of AAC (ADTS),
+ * whole pages of Ogg. What is between them is dropped and counted.
  */
 #ifndef STREAM_INTAKE_H
 #define STREAM_INTAKE_H

@@ -37,8 +37,8 @@ static bool adts_alike(const uint8_t *a, const uint8_t *b)
 }
 
 /*
- * Whether a frame is whole, and goes on with what was there before or is confirmed by the header behind it; *more: what that needs
- * is still to come.
+ * Whether a frame is whole, and goes on with what was there before or is confirmed by the header behind it; *more:
+ * what that needs is still to come.
  */
 static bool adts_confirmed(const struct intake *intake, const uint8_t *bytes, size_t size, size_t length, bool *more)
 {

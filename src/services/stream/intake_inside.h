@@ -25,8 +25,8 @@ struct intake_piece {
 };
 
 /*
- * Finds the next in `size` bytes: true, it is whole; false: after piece->skip bytes, maybe more than there are, more is
- * needed. `last`: no more comes.
+ * Finds the next in `size` bytes: true, it is whole; false: after piece->skip bytes, maybe more than there are, more
+ * is needed. `last`: no more comes.
  */
 typedef bool intake_next(struct intake *intake, const uint8_t *bytes, size_t size, bool last,
                          struct intake_piece *piece);

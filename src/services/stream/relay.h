@@ -6,7 +6,10 @@
 
 struct relays;
 
-/* Reads "URL=/MOUNT"s and makes their mounts. Nothing is connected to. NULL with an error of kind USAGE that names one. */
+/*
+ * Reads "URL=/MOUNT"s and makes their mounts. Nothing is connected to. NULL with an error of kind USAGE that names
+ * one.
+ */
 struct relays *relays_new(struct stream *stream, const weir_option_list *list);
 void relays_free(struct relays *relays); /* when their workers have ended */
 

@@ -19,8 +19,8 @@ struct seats *seats_new(void);
 void seats_free(struct seats *seats);
 
 /*
- * Takes a mount's place. Whoever has it is a ghost, and cut, where it is of the same address, or was not heard of for two
- * seconds; else -1 with EBUSY. seat_leave is due after a 0, before the connection is closed.
+ * Takes a mount's place. Whoever has it is a ghost, and cut, where it is of the same address, or was not heard of for
+ * two seconds; else -1 with EBUSY. seat_leave is due after a 0, before the connection is closed.
  */
 int seat_take(struct seats *seats, struct seat *seat);
 void seat_leave(struct seats *seats, struct seat *seat);

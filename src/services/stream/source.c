@@ -31,8 +31,8 @@ struct source {
 /* --- what it is told --- */
 
 /*
- * Who waits for 100 is told that, and the rest at the end. Whoever will only end its stream, as programs do that send for
- * ever, is told 200 now, and would not hear it later.
+ * Who waits for 100 is told that, and the rest at the end. Whoever will only end its stream, as programs do that send
+ * for ever, is told 200 now, and would not hear it later.
  */
 static int accept_source(struct http_exchange *exchange)
 {

@@ -7,9 +7,9 @@
 struct senders;
 
 /*
- * Reads the file of the passwords: lines "USER:PASSWORD", or "/MOUNT USER:PASSWORD" of one mount's alone; empty ones and
- * those that begin with # are passed over. Only hashes are kept. Without a file (NULL) nobody may send. Blocks. NULL with
- * an error that names the file and the line.
+ * Reads the file of the passwords: lines "USER:PASSWORD", or "/MOUNT USER:PASSWORD" of one mount's alone; empty ones
+ * and those that begin with # are passed over. Only hashes are kept. Without a file (NULL) nobody may send. Blocks.
+ * NULL with an error that names the file and the line.
  */
 struct senders *senders_open(const char *path);
 void senders_free(struct senders *senders);

@@ -41,7 +41,8 @@ http_handler files_answer;
 
 /*
  * player.c: the radio, a fiber of the first worker that is asked for something by HTTP; `arg` is the stream. It plays
- * until it is cancelled, when its worker ends, or with --no-loop until all was played; then the mount's source has ended.
+ * until it is cancelled, when its worker ends, or with --no-loop until all was played; then the mount's source has
+ * ended.
  */
 weir_fiber_function player_run;
 

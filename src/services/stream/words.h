@@ -5,8 +5,9 @@
 #include <stddef.h>
 
 /*
- * Puts `bytes` (NULL: "") into `text` as that: from `charset`, or where it is NULL or not known UTF-8 if it is some, else
- * Latin-1, as listeners of ICY have it. Control characters become spaces; it is cut at a whole character. Returns `text`.
+ * Puts `bytes` (NULL: "") into `text` as that: from `charset`, or where it is NULL or not known UTF-8 if it is some,
+ * else Latin-1, as listeners of ICY have it. Control characters become spaces; it is cut at a whole character.
+ * Returns `text`.
  */
 char *words_of(const char *bytes, const char *charset, char *text, size_t most);
 
