@@ -2,6 +2,7 @@
 #include "relay.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,7 +44,7 @@ static struct relay *add_relay(struct relays *relays, const char *path)
     *at = relay;
     relay->relays = relays;
     pthread_mutex_init(&relay->lock, NULL);
-    strcpy(relay->path, path);
+    snprintf(relay->path, sizeof relay->path, "%s", path);
     relay->mount = mounts_make(relays->stream->mounts, path, MOUNT_RELAY);
     return relay->mount ? relay : NULL;
 }

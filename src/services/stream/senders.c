@@ -69,7 +69,7 @@ static int read_entry(const struct senders *senders, struct entries *entries, ch
         char *mount = strsep(&line, " \t");
         if (!path_is_mount(mount))
             return fail_line(senders, number, "what begins with / is to be a mount, such as /live");
-        strcpy(entry.mount, mount); /* which is no longer than it may be */
+        snprintf(entry.mount, sizeof entry.mount, "%s", mount);
         line = line ? line + strspn(line, " \t") : NULL;
     }
     if (!line || *line == ':' || !strchr(line, ':') || strlen(line) >= CREDENTIALS_MOST)
