@@ -412,6 +412,117 @@ static void who_is_gone_is_told(void **state)
     end_hearing(&hearing);
 }
 
+/* --- all at once, as several workers have it --- */
+
+enum { THREADS = 3, EACH = 40000 };
+
+static struct {
+    struct mounts *mounts;
+    struct mount *radio, *live;
+    atomic_bool stopped;
+} crowd;
+
+static int write_letters(struct mount_source *source, char letter)
+{
+    char frame[FRAME];
+    memset(frame, letter, sizeof frame);
+    frame[0] = 'W';
+    return mount_write(source, frame, sizeof frame, true);
+}
+
+static void *play_radio(void *arg)
+{
+    struct mount_source *source = begin(crowd.radio, "audio/mpeg");
+    while (!atomic_load(&crowd.stopped) && write_letters(source, 'r') == 0)
+        weir_sleep(WEIR_MS(1));
+    mount_end(source);
+    return arg;
+}
+
+/* Comes, goes, and leaves its ghost. */
+static void *play_live(void *arg)
+{
+    while (!atomic_load(&crowd.stopped)) {
+        struct mount_source *ghost = begin(crowd.live, "audio/mpeg"), *source = begin(crowd.live, "audio/mpeg");
+        mount_set_title(crowd.live, "the title");
+        for (int i = 0; i < 30 && write_letters(source, 'l') == 0; i++)
+            weir_sleep(WEIR_MS(1));
+        mount_end(source);
+        mount_end(ghost);
+    }
+    return arg;
+}
+
+static void *listen_to_live(void *pair)
+{
+    struct listener listener = {.conn = pair,
+                                .mount = crowd.live,
+                                .ends = WEIR_FOREVER,
+                                .metadata = {.wanted = true, .until = LISTENER_INTERVAL}};
+    mount_enter(crowd.live);
+    listener_run(&listener);
+    mount_leave(crowd.live);
+    reel_drop(listener.reel);
+    free(listener.rest);
+    return NULL;
+}
+
+/* Whole frames of either source, whatever else goes on. */
+static void hear_both(weir_conn *conn)
+{
+    struct icy_reader icy;
+    uint64_t heard = 0;
+    char data[4096], kind = 0;
+    struct mount_status status;
+    icy_begin(&icy, LISTENER_INTERVAL);
+    while (heard < EACH) {
+        ssize_t size = weir_recv(conn, data, sizeof data);
+        assert_true(size > 0);
+        for (ssize_t at = 0; at < size;) {
+            const char *audio, *title;
+            size_t length;
+            at += (ssize_t)icy_read(&icy, data + at, (size_t)(size - at), &audio, &length, &title);
+            for (size_t i = 0; i < length; i++, heard++) {
+                kind = heard % FRAME == 1 ? audio[i] : kind;
+                assert_true(heard % FRAME == 0 ? audio[i] == 'W' : audio[i] == kind && (kind == 'r' || kind == 'l'));
+            }
+        }
+        mount_look(crowd.live, &status);
+        assert_true(status.listeners <= THREADS);
+    }
+}
+
+static void all_at_once(void **state)
+{
+    (void)state;
+    pthread_t players[2], listeners[THREADS];
+    weir_conn *pairs[THREADS][2];
+    crowd.mounts = new_mounts(2);
+    crowd.radio = new_mount(crowd.mounts, "/radio");
+    crowd.live = new_mount(crowd.mounts, "/live");
+    mounts_set_fallback(crowd.mounts, crowd.radio);
+    assert_int_equal(pthread_create(&players[0], NULL, play_radio, NULL), 0);
+    assert_int_equal(pthread_create(&players[1], NULL, play_live, NULL), 0);
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(weir_pair(SOCK_STREAM, pairs[i]), 0);
+        assert_int_equal(pthread_create(&listeners[i], NULL, listen_to_live, pairs[i][0]), 0);
+    }
+    for (int i = 0; i < THREADS; i++)
+        hear_both(pairs[i][1]);
+    mounts_stop(crowd.mounts);
+    for (int i = 0; i < THREADS; i++) {
+        weir_close(pairs[i][1]);
+        pthread_join(listeners[i], NULL);
+        weir_close(pairs[i][0]);
+    }
+    atomic_store(&crowd.stopped, true);
+    pthread_join(players[0], NULL);
+    pthread_join(players[1], NULL);
+    mount_drop(crowd.radio);
+    mount_drop(crowd.live);
+    mounts_free(crowd.mounts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -430,6 +541,7 @@ int main(void)
         cmocka_unit_test(all_is_heard_through_a_small_socket),
         cmocka_unit_test(a_title_is_sent_when_it_changes),
         cmocka_unit_test(who_is_gone_is_told),
+        cmocka_unit_test(all_at_once),
     };
     return cmocka_run_group_tests_name("stream_mounts", tests, NULL, NULL);
 }
