@@ -34,8 +34,11 @@ def runtime(tmp_path):
 
 
 @pytest.fixture
-def tunnel(runtime):
-    """Starts tunnels: tunnel("tcp://127.0.0.1:0", REMOTE, "--via", URL). Stopped and checked after the test."""
+def tunnel(runtime, start_sshd):
+    """
+    Starts tunnels: tunnel("tcp://127.0.0.1:0", REMOTE, "--via", URL). Stopped and checked after the test, and before
+    their sshd, which looks whether an ssh was left.
+    """
     tunnels = []
 
     def start(*arguments, **options):
