@@ -191,6 +191,12 @@ int weir__conn_wait(weir_conn *conn, int direction, const char *step);
 /* The same, with a bound that is no failure: 1 when `until` has come before anything else. */
 int weir__conn_wait_until(weir_conn *conn, int direction, int64_t until, const char *step);
 
+/*
+ * The same for a call of the one direction that has to wait for the other, in whose place nobody may wait: its own bounds
+ * and its own cancel end it.
+ */
+int weir__conn_wait_as(weir_conn *conn, int call, int direction, int64_t until, const char *step);
+
 /* Waits that long, however ready the descriptor is. Ends and fails as weir__conn_wait. */
 int weir__conn_pause(weir_conn *conn, int direction, int64_t pause, const char *step);
 

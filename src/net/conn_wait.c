@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "net/tls.h"
 
+#define LOOK_AGAIN WEIR_MS(20)
+
 /* The soonest of the times that end a wait, and what that would mean. */
 struct bound {
     int64_t deadline;
@@ -242,29 +244,42 @@ static int64_t soonest(int64_t a, int64_t b, int64_t c)
     return least < c ? least : c;
 }
 
-int weir__conn_wait_until(weir_conn *conn, int direction, int64_t until, const char *step)
+/* When to look though nothing tells: a wait in the other direction's place is not told of what its own call is to hear. */
+static int64_t look_again(weir_conn *conn, int call, int direction)
 {
-    struct weir__side *side = weir__conn_side(conn, direction);
-    note_stall(side, direction);
+    if (call != direction)
+        return weir__now() + LOOK_AGAIN;
+    return conn->secure ? weir__tls_look_again(conn, direction) : WEIR_FOREVER;
+}
+
+int weir__conn_wait_as(weir_conn *conn, int call, int direction, int64_t until, const char *step)
+{
+    struct weir__side *side = weir__conn_side(conn, call);
+    note_stall(side, call);
     for (;;) {
-        if (weir__conn_look(conn, direction, step) < 0)
+        if (weir__conn_look(conn, call, step) < 0)
             return -1;
         if (conn->secure && direction == WEIR__READABLE && weir__tls_told(conn))
             return 0;
-        int64_t again = conn->secure ? weir__tls_look_again(conn, direction) : WEIR_FOREVER;
-        int64_t bound = soonest(bound_of(conn, direction).deadline, until, again);
+        int64_t again = look_again(conn, call, direction);
+        int64_t bound = soonest(bound_of(conn, call).deadline, until, again);
         if (weir__watch_wait(&conn->watch, direction, bound, has_news, side) == 0) {
             if (!atomic_load(&side->news))
                 return 0;
             continue;
         }
-        if (weir__conn_wait_failed(conn, direction, step) < 0)
+        if (weir__conn_wait_failed(conn, call, step) < 0)
             return -1;
         if (until <= weir__now())
             return 1;
-        if (again <= weir__now())
+        if (again <= weir__now() && call == direction)
             return 0;
     }
+}
+
+int weir__conn_wait_until(weir_conn *conn, int direction, int64_t until, const char *step)
+{
+    return weir__conn_wait_as(conn, direction, direction, until, step);
 }
 
 int weir__conn_wait(weir_conn *conn, int direction, const char *step)

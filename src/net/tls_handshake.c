@@ -15,10 +15,7 @@
 
 /* Where nobody set a time. */
 #define LONGEST WEIR_S(10)
-/*
- * A handshake that a writer makes waits in the reader's place, where nobody tells it of the writer's cancel: it
- * looks.
- */
+/* Between looks at what another call makes, at most. */
 #define LOOK_AGAIN WEIR_MS(20)
 
 /* --- whom to expect --- */
@@ -107,37 +104,23 @@ static int fail_step(weir_conn *conn)
     return -1;
 }
 
-static int wait_for(weir_conn *conn, int direction, int64_t deadline)
+/* For a call of that direction, `call`: what the handshake waits for is the same, whichever it is. */
+static int wait_for(weir_conn *conn, int call, int direction, int64_t deadline)
 {
-    int waited = weir__conn_wait_until(conn, direction, deadline, "tls");
+    int waited = weir__conn_wait_as(conn, call, direction, deadline, "tls");
     return waited > 0 ? fail_late(conn) : waited;
 }
 
-static int flush(weir_conn *conn, int64_t deadline)
+static int flush(weir_conn *conn, int call, int64_t deadline)
 {
     while (weir__tls_flush(conn) < 0) {
         if (errno != EAGAIN)
             return fail_step(conn);
         weir__watch_clear(&conn->watch, WEIR__WRITABLE);
-        if (wait_for(conn, WEIR__WRITABLE, deadline) < 0)
+        if (wait_for(conn, call, WEIR__WRITABLE, deadline) < 0)
             return -1;
     }
     return 0;
-}
-
-/* As wait_for, and looks at the writer's side now and then where the caller is one. */
-static int wait_as(weir_conn *conn, int direction, int64_t deadline)
-{
-    for (;;) {
-        int64_t again = direction == WEIR__WRITABLE ? weir_deadline(LOOK_AGAIN) : WEIR_FOREVER;
-        int waited = weir__conn_wait_until(conn, WEIR__READABLE, again < deadline ? again : deadline, "tls");
-        if (waited <= 0)
-            return waited;
-        if (weir__conn_look(conn, direction, "tls") < 0)
-            return -1;
-        if (deadline <= weir_now())
-            return fail_late(conn);
-    }
 }
 
 static void warn_insecure(weir_conn *conn)
@@ -154,18 +137,18 @@ static void shaken(weir_conn *conn)
         warn_insecure(conn);
 }
 
-static int shake(weir_conn *conn, int direction, int64_t deadline)
+static int shake(weir_conn *conn, int call, int64_t deadline)
 {
     struct weir__tls *tls = weir__tls_of(conn);
     for (;;) {
         enum taken taken = take_step(tls);
         if (taken == FAILED)
             return fail_step(conn);
-        if (flush(conn, deadline) < 0)
+        if (flush(conn, call, deadline) < 0)
             return -1;
         if (taken == DONE)
             break;
-        if (wait_as(conn, direction, deadline) < 0)
+        if (wait_for(conn, call, WEIR__READABLE, deadline) < 0)
             return -1;
     }
     shaken(conn);

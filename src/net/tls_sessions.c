@@ -34,12 +34,17 @@ static void forget(struct weir__tls_session gone)
     SSL_SESSION_free(gone.session);
 }
 
+static bool is_with(const struct weir__tls_session *one, const char *peer)
+{
+    return one->peer && strcmp(one->peer, peer) == 0;
+}
+
 /* The one that has to go before another of that peer comes; the list's length where there is room. */
 static size_t find_excess(const struct weir__tls_context *context, const char *peer)
 {
     size_t same = 0;
     for (size_t i = 0; i < context->session_count; i++)
-        if (strcmp(context->sessions[i].peer, peer) == 0 && ++same == OF_ONE_PEER)
+        if (is_with(&context->sessions[i], peer) && ++same == OF_ONE_PEER)
             return i;
     return context->session_count == WEIR__TLS_SESSIONS ? WEIR__TLS_SESSIONS - 1 : context->session_count;
 }
@@ -47,7 +52,7 @@ static size_t find_excess(const struct weir__tls_context *context, const char *p
 static size_t find(const struct weir__tls_context *context, const char *peer)
 {
     size_t i = 0;
-    while (i < context->session_count && strcmp(context->sessions[i].peer, peer) != 0)
+    while (i < context->session_count && !is_with(&context->sessions[i], peer))
         i++;
     return i;
 }

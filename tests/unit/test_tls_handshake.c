@@ -245,6 +245,35 @@ static void files_that_are_wrong_are_told(void)
     check(weir_error()->kind == WEIR_ERROR_USAGE);
 }
 
+static void *send_in_vain(void *conn)
+{
+    check(weir_send_all(conn, "x", 1) == -1);
+    check_error(ECONNRESET, WEIR_ERROR_CLOSED);
+    return NULL;
+}
+
+/* The writer makes the handshake, in the reader's place; the reader, which waits for that, goes when its time has come. */
+static void each_call_has_its_own_time_in_a_handshake(void)
+{
+    weir_tls_options server = server_options("server");
+    weir_listener *listener = listener_of(&server);
+    int silent = plain_connected(SOCK_STREAM, weir_listener_endpoint(listener, 0) + strlen("tls://"));
+    weir_conn *conn = weir_accept(listener);
+    char byte;
+    check(conn);
+    pthread_t thread = beside(send_in_vain, conn);
+    while (weir__tls_of(conn)->state != WEIR__TLS_SHAKING)
+        weir_sleep(WEIR_MS(1));
+    weir_set_timeout(conn, WEIR_MS(30));
+    check(weir_recv(conn, &byte, 1) == -1);
+    check_error(ETIMEDOUT, WEIR_ERROR_DEADLINE);
+    check(weir__tls_of(conn)->state == WEIR__TLS_SHAKING);
+    close(silent);
+    join_beside(thread);
+    weir_close(conn);
+    weir_listener_close(listener);
+}
+
 /* A pipe that nobody writes to, where the CA's certificate is to be. */
 static void a_file_that_does_not_come_holds_up_nobody(void)
 {
@@ -293,6 +322,7 @@ int main(void)
         EVERYWHERE(who_says_nothing_is_not_waited_for),
         EVERYWHERE(what_is_no_tls_is_told),
         EVERYWHERE(files_that_are_wrong_are_told),
+        EVERYWHERE(each_call_has_its_own_time_in_a_handshake),
         EVERYWHERE(a_file_that_does_not_come_holds_up_nobody),
         EVERYWHERE(protocols_are_agreed_on_or_there_is_no_connection),
     };
