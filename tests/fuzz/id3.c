@@ -1,6 +1,6 @@
 /*
- * Titles: whatever a tag says, what comes of it is text that may be shown, and fits; a tag that is cut gives what was there, or
- * nothing. What libid3tag is shown is of our making, which is to keep it from doing harm.
+ * Titles: whatever a tag says, what comes of it is text that may be shown, and fits; a tag that is cut gives what
+ * was there, or nothing. What libid3tag is shown is of our making, which is to keep it from doing harm.
  *
  * The input: the tag.
  */

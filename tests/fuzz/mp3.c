@@ -1,6 +1,6 @@
 /*
- * MPEG frames: whatever the pieces that the bytes come in, the same frames are found; each is a header's, lies within the bytes
- * and behind the one before; and who has enough at hand gets on.
+ * MPEG frames: whatever the pieces that the bytes come in, the same frames are found; each is a header's, lies
+ * within the bytes and behind the one before; and who has enough at hand gets on.
  *
  * The input: a byte for the length of the pieces, the bytes.
  */

@@ -1,4 +1,4 @@
-"""weir serve stream and its media: the raw stream, the radio that plays them, the tone, by the players that people have."""
+"""weir serve stream and its media: the raw stream, the radio and the tone, by the players that people have."""
 import os
 import shutil
 import signal

@@ -1,7 +1,7 @@
 /*
- * The player of weir serve stream, with the tone: what it writes is ahead of what sounds by a second and never by much more or less,
- * behind a burst; and it ends, with its source, when all was played, when another takes its place, when the service ends,
- * or when it is cancelled.
+ * The player of weir serve stream, with the tone: what it writes is ahead of what sounds by a second and never by
+ * much more or less, behind a burst; and it ends, with its source, when all was played, when another takes its
+ * place, when the service ends, or when it is cancelled.
  */
 #include "../../src/services/stream/stream.h"
 #include "../../src/services/stream/tone.h"

@@ -27,14 +27,18 @@ bool media_is_played(const struct media_file *file);
 enum { MEDIA_FILES_MOST = 100000 };
 
 /*
- * Looks through files and folders (recursively, sorted by name as people count, hidden ones left out, and links to folders, which
- * may lead in circles, and to what lies outside); "-" is standard input, which comes first. Parks. NULL with an error that names
- * what cannot be read, or is empty. `paths` is read again at each media_reload; the caller's, media_close.
+ * Looks through files and folders (recursively, sorted by name as people count, hidden ones left out, and links to
+ * folders, which may lead in circles, and to what lies outside); "-" is standard input, which comes first. Parks.
+ * NULL with an error that names what cannot be read, or is empty. `paths` is read again at each media_reload; the
+ * caller's, media_close.
  */
 struct media *media_open(const weir_option_list *paths);
 void media_close(struct media *media);
 
-/* The list now; to be dropped. SIGHUP looks again: 0, or -1 with an error, and all stays as it was. Any thread; media_reload parks. */
+/*
+ * The list now; to be dropped. SIGHUP looks again: 0, or -1 with an error, and all stays as it was. Any thread;
+ * media_reload parks.
+ */
 const struct media_list *media_hold(struct media *media);
 void media_drop(const struct media_list *list);
 int media_reload(struct media *media);
@@ -51,8 +55,8 @@ bool media_take_stdin(struct media *media);
 void media_give_stdin(struct media *media);
 
 /*
- * Opens a file of the list for reading, on the pool: a regular one, that is still within its root, every link resolved (openat2, RESOLVE_BENEATH where
- * the kernel has it). NULL with an error. Parks.
+ * Opens a file of the list for reading, on the pool: a regular one, that is still within its root, every link
+ * resolved (openat2, RESOLVE_BENEATH where the kernel has it). NULL with an error. Parks.
  */
 weir_file *media_open_file(const struct media_file *file);
 

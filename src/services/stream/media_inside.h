@@ -1,4 +1,7 @@
-/* What the parts of the media share: the list (media.c), how it comes about (media_look.c), how a file is opened (media_file.c). */
+/*
+ * What the parts of the media share: the list (media.c), how it comes about (media_look.c), how a file is opened
+ * (media_file.c).
+ */
 #ifndef STREAM_MEDIA_INSIDE_H
 #define STREAM_MEDIA_INSIDE_H
 
@@ -6,7 +9,10 @@
 
 #include "media.h"
 
-/* A list while it is made, and then shared. The name of a file is a block of its own, its other texts are one that begins with `root`. */
+/*
+ * A list while it is made, and then shared. The name of a file is a block of its own, its other texts are one that
+ * begins with `root`.
+ */
 struct media_files {
     struct media_list list; /* its `files` are those below: what others are shown */
     atomic_size_t holders;
@@ -38,7 +44,10 @@ int media_add(struct media_files *files, const char *root, const char *name, boo
 /* Looks through all paths but "-". Blocks. */
 int media_look(struct media_files *files, const weir_option_list *paths, struct media_trouble *trouble);
 
-/* Opens what lies below a folder, or links lead to below it. Blocks. A descriptor, or -1 with errno: EXDEV where it leads out. */
+/*
+ * Opens what lies below a folder, or links lead to below it. Blocks. A descriptor, or -1 with errno: EXDEV where it
+ * leads out.
+ */
 int media_open_beneath(int folder, const char *name, int flags);
 
 /* How people sort names: numbers by their value, letters whatever their case, what is in a folder together. */

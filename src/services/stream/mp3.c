@@ -12,7 +12,10 @@ enum {
     FREE_MOST = MP3_FRAME_MOST - 4
 };
 
-/* kbit/s by the index in the header: MPEG-1's layers, then those of the later ones, whose layers II and III are alike. */
+/*
+ * kbit/s by the index in the header: MPEG-1's layers, then those of the later ones, whose layers II and III are
+ * alike.
+ */
 static const uint16_t bitrates[5][15] = {
     {0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448},
     {0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384},
@@ -120,7 +123,10 @@ static bool is_tag_mark(const uint8_t *bytes)
 
 /* --- what follows a frame --- */
 
-/* Whether at `at` is what may come behind a frame: one that is alike (then *next), a tag or the end (then it is of no length). */
+/*
+ * Whether at `at` is what may come behind a frame: one that is alike (then *next), a tag or the end (then it is of
+ * no length).
+ */
 static enum verdict follows(const struct input *input, size_t at, const struct mp3_frame *frame, struct mp3_frame *next)
 {
     *next = (struct mp3_frame){0};

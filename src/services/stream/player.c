@@ -1,6 +1,6 @@
 /*
- * The radio: the media one after the other, endlessly, paced as they sound. What is written is ahead of that by a second,
- * and before by a burst, so that the first listener need not wait for one.
+ * The radio: the media one after the other, endlessly, paced as they sound. What is written is ahead of that by a
+ * second, and before by a burst, so that the first listener need not wait for one.
  */
 #include <errno.h>
 #include <stdlib.h>

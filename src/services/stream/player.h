@@ -1,4 +1,7 @@
-/* What the radio's player is made of: the frames of a file (player_frames.c), the order of the files (player_list.c). */
+/*
+ * What the radio's player is made of: the frames of a file (player_frames.c), the order of the files
+ * (player_list.c).
+ */
 #ifndef STREAM_PLAYER_H
 #define STREAM_PLAYER_H
 
@@ -48,8 +51,8 @@ int playlist_begin(struct playlist *playlist, struct media *media, bool shuffled
 void playlist_end(struct playlist *playlist);
 
 /*
- * The next file; NULL: there is none. Where the media were looked at again meanwhile it is the one that comes behind the last of
- * these, or the first. Valid until the next call.
+ * The next file; NULL: there is none. Where the media were looked at again meanwhile it is the one that comes behind
+ * the last of these, or the first. Valid until the next call.
  */
 const struct media_file *playlist_next(struct playlist *playlist);
 

@@ -165,7 +165,8 @@ const weir_service stream_service = {
     .summary = "streams music: files over tcp, a radio with a page over HTTP",
     .description =
         "On tcp, tls and Unix sockets each client gets the media from their beginning, as fast as it reads, then the "
-        "connection ends: `weir pull tcp://HOST:8004 | madplay -`.\n\n"
+        "connection ends: `weir pull tcp://HOST:8004 | madplay -`. Standard input is read once, by the radio or by one "
+        "client at a time; the tone is a minute.\n\n"
         "On http and https there are a page for people (/), the files (/files/) and the radio (/radio): the media "
         "played one after the other, endlessly, paced as they sound, of which all listeners hear the same. Players "
         "are sent titles where they ask for them (ICY). /radio.m3u and /radio.pls are what players open; /status.json "

@@ -1,6 +1,7 @@
 /*
- * Titles by ID3 tags. libid3tag, which decodes their texts, is old and believes what a tag says of itself; so it is not shown a
- * stranger's tag, but one that is made here, of the artist and the title of his, within bounds: no picture, nothing compressed.
+ * Titles by ID3 tags. libid3tag, which decodes their texts, is old and believes what a tag says of itself; so it is
+ * not shown a stranger's tag, but one that is made here, of the artist and the title of his, within bounds: no
+ * picture, nothing compressed.
  */
 #include "title.h"
 

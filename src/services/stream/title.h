@@ -7,12 +7,15 @@
 enum { TITLE_MOST = 512 };
 
 /*
- * "Artist - Title", or the title, or the file's name without folder and suffix, as UTF-8 without control characters. `fd` is the
- * file, whose position stays where it is; `name` its name. Blocks: call it on the pool.
+ * "Artist - Title", or the title, or the file's name without folder and suffix, as UTF-8 without control characters.
+ * `fd` is the file, whose position stays where it is; `name` its name. Blocks: call it on the pool.
  */
 void title_of_file(int fd, const char *name, char title[TITLE_MOST]);
 
-/* By a tag alone, ID3v2 or ID3v1, that begins with the bytes; of an ID3v2 that is cut as much as is there. False: there is no title in it. */
+/*
+ * By a tag alone, ID3v2 or ID3v1, that begins with the bytes; of an ID3v2 that is cut as much as is there. False:
+ * there is no title in it.
+ */
 bool title_of_tag(const uint8_t *bytes, size_t size, char title[TITLE_MOST]);
 
 /* --- title_text.c: text for people --- */

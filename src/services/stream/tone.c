@@ -21,7 +21,10 @@ static uint8_t frames[TONE_BYTES];
 
 /* --- the signal --- */
 
-/* How often each voice swings, and how often it comes and goes, in all of it (5.12 s). All are whole: it ends as it begins. */
+/*
+ * How often each voice swings, and how often it comes and goes, in all of it (5.12 s). All are whole: it ends as it
+ * begins.
+ */
 static const struct {
     int swings, swells;
     double strength;
@@ -67,8 +70,8 @@ struct granule {
 };
 
 /*
- * The decoder makes of n at a gain: n^(4/3) * 2^((gain - 210) / 4). The gain is as fine as the largest line allows. What is
- * smaller than SMALLEST is 0 or that, which is 70 dB below.
+ * The decoder makes of n at a gain: n^(4/3) * 2^((gain - 210) / 4). The gain is as fine as the largest line allows.
+ * What is smaller than SMALLEST is 0 or that, which is 70 dB below.
  */
 static void quantize(struct granule *granule)
 {
