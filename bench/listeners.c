@@ -16,10 +16,11 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "process.h"
 
-enum { AT_ONCE = 40, PAUSE_MS = 1, EVENTS = 512, PATIENCE_MS = 60000, HEAD = 4096, MUCH = 1 << 20, SOURCES = 100 };
+enum { AT_ONCE = 40, PAUSE_MS = 1, EVENTS = 512, PATIENCE_MS = 120000, HEAD = 4096, MUCH = 1 << 20, SOURCES = 100 };
 
 struct listener {
     int fd;
@@ -28,9 +29,10 @@ struct listener {
 };
 
 static struct listener *listeners;
-static unsigned count, answered;
+static unsigned count, answered, refused;
 static int epoll;
 static const char *path;
+static uint16_t port;
 
 _Noreturn void fail(const char *what); /* process.c's too */
 
@@ -50,7 +52,7 @@ static double now(void)
 /* --- one --- */
 
 /* From many addresses, so that no server takes them for one, and ports do not run out. */
-static int connect_to(uint16_t port, unsigned index)
+static int connect_to(unsigned index)
 {
     int on = 1;
     struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl((127U << 24) + 2 + index % SOURCES)};
@@ -74,9 +76,9 @@ static void watch(struct listener *listener, int change, uint32_t events)
 }
 
 /* It may take a while: icecast2 has a queue of five, and who finds it full tries again after a second. */
-static void open_one(uint16_t port, unsigned index)
+static void open_one(unsigned index)
 {
-    listeners[index].fd = connect_to(port, index);
+    listeners[index].fd = connect_to(index);
     watch(&listeners[index], EPOLL_CTL_ADD, EPOLLOUT);
 }
 
@@ -91,12 +93,27 @@ static void ask(struct listener *listener)
     watch(listener, EPOLL_CTL_MOD, EPOLLIN);
 }
 
+/* Who is sent away before an answer comes again; that is told. */
+static ssize_t come_again(struct listener *listener)
+{
+    unsigned index = (unsigned)(listener - listeners);
+    if (++refused > count)
+        fail("most listeners are sent away");
+    close(listener->fd);
+    listener->asked = false;
+    open_one(index);
+    errno = EAGAIN;
+    return -1;
+}
+
 static ssize_t read_head(struct listener *listener)
 {
     char head[HEAD];
     ssize_t length = recv(listener->fd, head, sizeof head - 1, MSG_DONTWAIT);
+    if (length <= 0)
+        return come_again(listener);
     if (length < 12 || strncmp(head + 8, " 200", 4) != 0) {
-        fprintf(stderr, "listeners: the answer is %.*s\n", length > 0 ? (int)length : 0, head);
+        fprintf(stderr, "listeners: the answer is %.*s\n", (int)length, head);
         exit(1);
     }
     listener->answered = true;
@@ -133,10 +150,10 @@ static void serve_events(int timeout)
     }
 }
 
-static void open_all(uint16_t port)
+static void open_all(void)
 {
     for (unsigned i = 0; i < count; i++) {
-        open_one(port, i);
+        open_one(i);
         serve_events(PAUSE_MS);
         double until = now() + PATIENCE_MS / 1e3;
         while (i + 1 - answered >= AT_ONCE || (i + 1 == count && answered < count)) {
@@ -164,10 +181,11 @@ static void tell(pid_t server, double seconds, double cpu, long rss_before, long
         least = bytes < least ? bytes : least;
         most = bytes > most ? bytes : most;
     }
-    printf("{\"listeners\": %u, \"seconds\": %.3f, \"cpu_seconds\": %.6f, \"bytes\": %llu, \"least\": %llu, \"most\": "
+    printf("{\"listeners\": %u, \"refused\": %u, \"seconds\": %.3f, \"cpu_seconds\": %.6f, \"bytes\": %llu, \"least\": "
+           "%llu, \"most\": "
            "%llu, "
            "\"rss_before_kib\": %ld, \"rss_after_kib\": %ld, \"server\": %d}\n",
-           count, seconds, cpu, (unsigned long long)all, (unsigned long long)least, (unsigned long long)most,
+           count, refused, seconds, cpu, (unsigned long long)all, (unsigned long long)least, (unsigned long long)most,
            rss_before, rss_after, (int)server);
 }
 
@@ -196,6 +214,7 @@ int main(int argc, char **argv)
         return 2;
     }
     pid_t server = (pid_t)atoi(argv[6]);
+    port = (uint16_t)atoi(argv[1]);
     path = argv[2];
     count = (unsigned)atoi(argv[3]);
     listeners = calloc(count, sizeof *listeners);
@@ -204,7 +223,7 @@ int main(int argc, char **argv)
         fail("begin");
     allow_descriptors();
     long rss_before = process_rss(server);
-    open_all((uint16_t)atoi(argv[1]));
+    open_all();
     listen_for(atof(argv[4]));
     measure(server, atof(argv[5]), rss_before);
     return 0;

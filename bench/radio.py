@@ -129,7 +129,7 @@ def listen(options, port, process):
     command = [f"{options.build}/bench/listeners", str(port), "/live", str(options.listeners), str(options.settle),
                str(options.seconds), str(process.pid)]
     result = subprocess.run(command, capture_output=True, check=False, preexec_fn=lambda: pin(options.cpus[1]),
-                            timeout=options.settle + options.seconds + 300)
+                            timeout=options.settle + options.seconds + 900)
     if result.returncode:
         sys.exit(f"radio.py: {result.stderr.decode(errors='replace').strip()}")
     return json.loads(result.stdout)
