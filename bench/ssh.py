@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Measures what `weir connect --via ssh://` costs beside plain `ssh -W` through the same sshd: how long so many bytes take to and
-from a server behind it, and the CPU time of the clients, ssh's own included.
+"""Measures what `weir connect --via ssh://` costs beside plain `ssh -W` through the same sshd: how long so many bytes
+take to and from a server behind it, and the CPU time of the clients, ssh's own included.
 
     bench/ssh.py --build build [--mib 512] [--rounds 5]
 
-An sshd of its own, on loopback, as whoever runs this, with keys made for it. stdin and stdout are pipes, as of any command in the
-middle of a line. Rounds are interleaved and begin with another client each time; ratios are taken within a round and their
-median is told.
+An sshd of its own, on loopback, as whoever runs this, with keys made for it. stdin and stdout are pipes, as of any
+command in the middle of a line. Rounds are interleaved and begin with another client each time; ratios are taken within
+a round and their median is told.
 """
 import argparse
 import contextlib

@@ -38,7 +38,7 @@ struct operands completion_operands(const struct page *page)
     for (size_t i = 0; page->usage[i]; i++) {
         const char *usage = page->usage[i], *program = strstr(usage, "-- COMMAND");
         const char *command = strstr(usage, "COMMAND");
-        operands.endpoints |= strstr(usage, "ENDPOINT") || strstr(usage, "FROM");
+        operands.endpoints |= strstr(usage, "ENDPOINT") || strstr(usage, "FROM") || strstr(usage, "REMOTE");
         operands.services |= strstr(usage, "SERVICE") && !command;
         operands.program |= program != NULL;
         operands.commands |= command && !program;

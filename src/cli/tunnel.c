@@ -1,4 +1,4 @@
-/* weir tunnel: whoever connects here talks with somebody whom another machine reaches, through one ssh for all of them. */
+/* weir tunnel: whoever connects here talks with somebody whom another machine reaches, through one ssh for all. */
 #include "tunnel.h"
 
 #include <errno.h>
@@ -218,7 +218,7 @@ static int tunnel_run(void *arg)
     return status;
 }
 
-/* Signals are held back from here on: between one who hears of them and the next, none ends the program in the middle. */
+/* Signals are held back from here on: between one who hears of them and the next, none ends the program. */
 static int run_tunnel(struct tunnel_settings *settings)
 {
     struct tunnel *tunnel = &settings->tunnel;

@@ -1,6 +1,6 @@
 /*
- * weir tunnel: what its parts share. tunnel.c reads the command line and serves, tunnel_path.c keeps the path open that the
- * clients are sent through.
+ * weir tunnel: what its parts share. tunnel.c reads the command line and serves, tunnel_path.c keeps the path open
+ * that the clients are sent through.
  */
 #ifndef CLI_TUNNEL_H
 #define CLI_TUNNEL_H
@@ -33,8 +33,8 @@ int tunnel_path_open(struct tunnel_path *path);
 void tunnel_path_close(struct tunnel_path *path);
 
 /*
- * A fiber, whose argument is the path, of the one that has opened it: opens it again when it has gone, rarer and rarer,
- * until it is cancelled.
+ * A fiber, whose argument is the path, of the one that has opened it: opens it again when it has gone, rarer and
+ * rarer, until it is cancelled.
  */
 int tunnel_path_keep(void *arg);
 

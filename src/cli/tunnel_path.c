@@ -70,7 +70,7 @@ static int64_t longer(int64_t pause)
     return pause * 2 < LONGEST_PAUSE ? pause * 2 : LONGEST_PAUSE;
 }
 
-/* Tries until it is there again. Returns the pause before the attempt that did it; -1 where the keeper was cancelled. */
+/* Tries until it is there again. Returns the pause before the attempt that did it; -1: the keeper was cancelled. */
 static int64_t open_again(struct tunnel_path *path, int64_t pause)
 {
     int64_t gone = weir_now();

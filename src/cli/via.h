@@ -8,8 +8,8 @@
 extern const weir_option via_options[];
 
 /*
- * Whether one can go to that endpoint through these: only streams of IP go through others. 0, also where there are none; or -1
- * with a usage error. `name` is the option's, without its dashes.
+ * Whether one can go to that endpoint through these: only streams of IP go through others. 0, also where there are
+ * none; or -1 with a usage error.
  */
 int via_check(const weir_option_list *via, const weir_endpoint *endpoint, const char *command);
 

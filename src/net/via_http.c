@@ -1,4 +1,4 @@
-/* CONNECT of HTTP proxies (RFC 9110, 9.3.6), with Basic credentials where there are some. Names are resolved by the proxy. */
+/* CONNECT of HTTP proxies (RFC 9110, 9.3.6), with Basic credentials. Names are resolved by the proxy. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,8 +139,8 @@ static size_t take_bytes(struct head *head, const char *bytes, size_t count)
 }
 
 /*
- * Reads a head and not a byte more: what follows may be the other end's, or TLS, which looks for it in the socket. So what
- * has come is looked at first, and only what is the head's is taken.
+ * Reads a head and not a byte more: what follows may be the other end's, or TLS, which looks for it in the socket.
+ * So what has come is looked at first, and only what is the head's is taken.
  */
 static int hear_head(struct talk *talk, struct head *head)
 {

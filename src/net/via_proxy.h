@@ -1,10 +1,10 @@
-/* What SOCKS and HTTP proxies have in common: a question and an answer on a connection that stands, and what went wrong. */
+/* What SOCKS and HTTP proxies have in common: a question and an answer, and what went wrong. */
 #ifndef WEIR_NET_VIA_PROXY_H
 #define WEIR_NET_VIA_PROXY_H
 
 #include "net/via.h"
 
-/* Begins and ends talking to the proxy: its words are not counted as the connection's, and its time is not the user's. */
+/* Begins and ends talking to the proxy: what is said is not counted, and the deadline is not the user's. */
 void weir__proxy_begin(weir_conn *conn, int64_t deadline);
 void weir__proxy_end(weir_conn *conn);
 

@@ -150,7 +150,7 @@ static int check_reply(const struct talk *talk, uint8_t reply)
     return weir__proxy_fail(talk->proxy, talk->to, replies[reply].number, "%s", replies[reply].words);
 }
 
-/* How long the address in a reply is, which tells where the proxy connects from; of a name what was read is its length. */
+/* How long the address in a reply is, which is the proxy's own; of a name the first byte is its length. */
 static size_t address_length(const struct talk *talk, uint8_t kind, uint8_t name_length)
 {
     switch (kind) {

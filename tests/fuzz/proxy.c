@@ -1,9 +1,9 @@
 /*
- * What a proxy answers, over random cuts: whether the way stands is the same whatever the cuts, and not a byte behind the answer
- * is read. Judged by a reader that has all of the answer at once.
+ * What a proxy answers, over random cuts: whether the way stands is the same whatever the cuts, and not a byte behind
+ * the answer is read. Judged by a reader that has all of the answer at once.
  *
- * The input: a byte that says which kind of proxy and whether there is a user, a count, that many bytes of the script of the
- * stream (see harness/stream.c), and then what the proxy says.
+ * The input: a byte that says which kind of proxy and whether there is a user, a count, that many bytes of the script
+ * of the stream (see harness/stream.c), and then what the proxy says.
  */
 #include <errno.h>
 #include <string.h>

@@ -46,8 +46,8 @@ def join(one, other):
 
 class Proxy:
     """
-    What SOCKS and HTTP have in common. `names` are those that it knows, beside addresses, as HOST, PORT; `asked` is what
-    it was asked for; `user` (name, password) is who may come in. As `peer` takes it: peer(Proxy(...)).
+    What SOCKS and HTTP have in common. `names` are those that it knows, beside addresses, as HOST, PORT; `asked` is
+    what it was asked for; `user` (name, password) is who may come in. As `peer` takes it: peer(Proxy(...)).
     """
 
     def __init__(self, names=None, user=None):
@@ -127,8 +127,8 @@ class Http(Proxy):
 @contextlib.contextmanager
 def running(command, question, beginning):
     """
-    A proxy that is another's program: `command` gives its words for a port. Yields HOST:PORT once it answers a question with
-    that beginning. Somebody else may take the port that was free: then there is another.
+    A proxy that is another's program: `command` gives its words for a port. Yields HOST:PORT once it answers a
+    question with that beginning. Somebody else may take the port that was free: then there is another.
     """
     for _ in range(10):
         with socket.socket() as free:

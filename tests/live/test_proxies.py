@@ -1,4 +1,4 @@
-"""--via: through SOCKS and HTTP proxies, by every command that connects, and what is said where they do not let through."""
+"""--via: through SOCKS and HTTP proxies, by every command that connects; and what is said where there is no way."""
 import json
 import os
 import re
@@ -26,7 +26,7 @@ def echo(serve):
 
 @pytest.fixture(params=["socks5", "http"])
 def via(request, peer, echo):
-    """A proxy of either kind that knows far.invalid, which is the echo server and has an address nowhere else: URL, proxy."""
+    """A proxy of either kind that knows far.invalid, the echo server, which has an address nowhere else: URL, proxy."""
     proxy = {"socks5": Socks, "http": Http}[request.param](names={"far.invalid": echo.address()})
     return f"{request.param}://127.0.0.1:{peer(proxy).name[1]}", proxy
 
@@ -97,8 +97,8 @@ def test_one_goes_through_several_in_their_order(weir, peer, echo):
                   "far.invalid:7", "hello")
     assert (result.returncode, result.stdout) == (0, b"hello"), result.stderr
     assert (outer.asked, inner.asked) == ([("inner.invalid", 3128)], [("far.invalid", 7)])
-    assert re.search(rb"connecting to tcp://far\.invalid:7 through socks5://127\.0\.0\.1:\d+, http://inner\.invalid:3128",
-                     result.stderr)
+    through = rb"connecting to tcp://far\.invalid:7 through socks5://127\.0\.0\.1:\d+, http://inner\.invalid:3128"
+    assert re.search(through, result.stderr)
 
 
 @pytest.mark.parametrize("order", ["ssh first", "ssh last"])
@@ -164,7 +164,8 @@ def test_a_proxy_that_is_not_there_is_named(weir, refused):
 @pytest.mark.parametrize("scheme", ["socks5", "http"])
 def test_a_silent_proxy_is_not_waited_for_for_ever(weir, peer, scheme):
     silent = peer(lambda connection: connection.recv(1) and connection.makefile("rb").read())
-    result = weir("ask", "--timeout", "300ms", "--via", f"{scheme}://127.0.0.1:{silent.name[1]}", "a.invalid:7", "hello")
+    url = f"{scheme}://127.0.0.1:{silent.name[1]}"
+    result = weir("ask", "--timeout", "300ms", "--via", url, "a.invalid:7", "hello")
     assert result.returncode == 3
     assert b"did not answer in time" in result.stderr
 

@@ -1,4 +1,4 @@
-/* Through proxies: SOCKS and HTTP ones, in any order, that answer in pieces; what was told arrives, and what fails is told. */
+/* Through proxies: SOCKS and HTTP ones, in any order, that answer in pieces; what was told arrives. */
 #include "common.h"
 #include "scenarios.h"
 

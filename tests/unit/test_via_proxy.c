@@ -280,7 +280,7 @@ static void an_http_proxy_is_asked_to_connect(void)
     }
 }
 
-/* What follows the head is not read, however it is cut: the other end may have spoken first, and TLS looks in the socket. */
+/* What follows the head is not read: the other end may have spoken first, and TLS looks in the socket. */
 static void not_a_byte_behind_the_head_is_read(void)
 {
     static const char *const heads[] = {
