@@ -10,7 +10,9 @@ import subprocess
 import threading
 import time
 
-from conftest import seconds
+import pytest
+
+from conftest import Server, end_all, seconds
 
 PASSWORDS = "# who may send\nsource:hackme\n/guarded keeper:of the mount\n"
 BITRATES = [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320]  # of MPEG 1, layer III
@@ -99,6 +101,15 @@ class Talk:
 
     def close(self):
         self.socket.close()
+
+
+@pytest.fixture(scope="module")
+def quiet_address(tmp_path_factory):
+    """Where one serves for all the tests of a file that leave it as it was."""
+    folder = tmp_path_factory.mktemp("quiet")
+    server = Server("serve", "stream", "http://127.0.0.1:0", "--source-password-file", passwords(folder))
+    yield server.address("http")
+    end_all([server])
 
 
 def basic(credentials):

@@ -8,7 +8,8 @@ import subprocess
 import pytest
 
 from conftest import seconds
-from streaming import (Listener, Source, basic, frames, get, make_audio, mounts, passwords, wait_until)
+from streaming import (Listener, Source, basic, frames, get, make_audio, mounts, passwords, quiet_address,  # noqa: F401
+                       wait_until)
 
 
 @pytest.fixture(scope="session")
@@ -205,8 +206,8 @@ def test_a_password_may_be_one_mounts_alone(radio, address, mp3):
     ("/status.json", "audio/mpeg", 405), ("/a/../b", "audio/mpeg", 403), ("/x%00y", "audio/mpeg", 403),
     ("/%2e%2e/x", "audio/mpeg", 403), ("/" + "x" * 300, "audio/mpeg", 403), ("/live", "text/html", 415),
     ("/live", "video/webm", 415)])
-def test_what_may_not_be_sent(radio, address, mount, kind, status):
-    source = Source(address, mount=mount, kind=kind).read_head()
+def test_what_may_not_be_sent(quiet_address, mount, kind, status):
+    source = Source(quiet_address, mount=mount, kind=kind).read_head()
     assert source.status == status
     source.close()
 
@@ -361,8 +362,8 @@ def test_listeners_are_told_titles(radio, address, mp3):
     ("/admin/metadata?mode=updinfo&mount=/radio&song=x", "source:hackme", 404),
     ("/admin/metadata?mode=updinfo&song=x", "source:hackme", 400),
     ("/admin/metadata?mode=kill&mount=/live", "source:hackme", 400), ("/admin/stats", "source:hackme", 404)])
-def test_titles_that_are_refused(radio, address, path, credentials, status):
-    assert get(address, path, fields={"Authorization": basic(credentials)})[0] == status
+def test_titles_that_are_refused(quiet_address, path, credentials, status):
+    assert get(quiet_address, path, fields={"Authorization": basic(credentials)})[0] == status
 
 
 # --- the end ---
