@@ -79,6 +79,19 @@ static weir_conn *dial(const struct http_url *url, const struct http_get *get)
     return weir_connect(url->endpoint, &options);
 }
 
+/* What is wrong with an answer is said of the one who gave it. -1. */
+static int fail_answer(const struct http_url *url)
+{
+    const weir_error_info *error = weir_error();
+    return weir_fail(error->kind, error->number, "receive", url->endpoint, "%s", error->reason);
+}
+
+static int read_answer(struct http_response *response, const struct http_get *get)
+{
+    int result = http_read_response(response->conn, "GET", get->deadline, &response->head);
+    return result < 0 ? fail_answer(&response->url) : 0;
+}
+
 /* Asks where response->url says. 0 with a head that was read; -1 with an error, and nothing is left. */
 static int ask(struct http_response *response, const struct http_get *get)
 {
@@ -86,8 +99,7 @@ static int ask(struct http_response *response, const struct http_get *get)
     response->conn = dial(&response->url, get);
     if (!response->conn)
         return -1;
-    if (send_request(response->conn, &response->url, get) < 0 ||
-        http_read_response(response->conn, "GET", get->deadline, &response->head) < 0) {
+    if (send_request(response->conn, &response->url, get) < 0 || read_answer(response, get) < 0) {
         http_response_end(response);
         return -1;
     }

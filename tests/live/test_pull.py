@@ -8,6 +8,7 @@ import pytest
 
 from certificates import Authority, server_context
 from conftest import WEIR, environment, run_weir, seconds
+from proxies import Http, Socks
 from sites import Site, answer, chunked, head
 from talk import pattern, read_to_end, reset
 
@@ -111,6 +112,23 @@ def test_a_unix_socket(peer, tmp_path):
     server = peer(lambda connection: connection.sendall(DATA), family=socket.AF_UNIX, address=str(tmp_path / "socket"))
     assert pull(server.endpoint).stdout == DATA
     assert pull("-U", tmp_path / "socket").stdout == DATA
+
+
+@pytest.mark.parametrize("kind", ["socks5", "http"])
+def test_through_a_proxy(site, peer, tmp_path, kind):
+    """Names are looked up there; the host's own certificate is asked for behind it; a redirect goes through it as well."""
+    authority = Authority(tmp_path)
+    plain = site(lambda request: answer(b"", f"Location: {secure_url}/b", status="302 Found"))
+    secure = site(answer(DATA), context=server_context(authority.issue("server", names="DNS:far.invalid")))
+    port = secure.peer.name[1]
+    secure_url = f"https://far.invalid:{port}"
+    proxy = {"socks5": Socks, "http": Http}[kind](names={"far.invalid": ("127.0.0.1", port),
+                                                          "near.invalid": ("127.0.0.1", plain.peer.name[1])})
+    via = f"{kind}://127.0.0.1:{peer(proxy).name[1]}"
+    result = pull("--via", via, f"{secure_url}/a", "--ca", authority.file)
+    assert (result.returncode, result.stdout, result.stderr) == (0, DATA, b"")
+    assert pull("--via", via, "http://near.invalid/a").returncode == 1  # whose redirect leads to an unknown CA
+    assert proxy.asked == [("far.invalid", port), ("near.invalid", 80), ("far.invalid", port)]
 
 
 # --- where it leads ---
@@ -222,9 +240,10 @@ def test_chunks_that_are_none(site):
 @pytest.mark.parametrize("reply", [b"", b"HTTP/1.1 200 OK\r\nContent-Le", b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
                                    b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx"])
 def test_what_is_no_answer(site, reply):
-    result = pull(site(reply).url)
+    server = site(reply)
+    result = pull(server.url)
     assert result.returncode in (1, 4) and result.stdout == b""
-    assert line(result).startswith("weir: ")
+    assert line(result).startswith(f"weir: receive {server.url}: ")
 
 
 def test_a_reset(peer):
