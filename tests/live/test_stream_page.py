@@ -129,6 +129,15 @@ CONTRAST = """(() => {
 })()"""
 
 
+def test_a_file_plays_by_itself(page, station):
+    """Whoever follows a link of the listing hears it, in the player that browsers show files in."""
+    page.go(url(station, "/files/"))
+    page.evaluate("document.querySelector('.files a').click()")
+    page.wait("location.pathname === '/files/a.mp3' && document.querySelector('video, audio') !== null")
+    page.wait("document.querySelector('video, audio').duration > 4")
+    assert not page.complaints()
+
+
 def test_nothing_but_its_own_runs(page, station):
     """What somebody would put into the page is not run: the browser is told the digests of what is."""
     policy = get(station.address("http"), "/")[1]["content-security-policy"]
