@@ -54,7 +54,7 @@ WEIR_API int weir_fail(weir_error_kind kind, int number, const char *step, const
 /* A kind's name in one lower-case word, as counters and JSON logs show it: "deadline". Never NULL. */
 WEIR_API const char *weir_error_kind_name(weir_error_kind kind);
 
-/* The exit status that the program's conventions give an error: 1 network, 2 usage, 3 deadline, 4 closed early. */
+/* The exit status that the program's conventions give an error: 1 network, 2 usage, 3 deadline, 4 closed early, by ssh too. */
 WEIR_API int weir_error_exit_status(const weir_error_info *error);
 
 WEIR_END

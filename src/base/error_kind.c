@@ -69,6 +69,8 @@ int weir_error_exit_status(const weir_error_info *error)
         return 3;
     case WEIR_ERROR_CLOSED:
         return 4;
+    case WEIR_ERROR_SSH: /* before a connection stands it is never one of these */
+        return error->number == ECONNRESET || error->number == EPIPE ? 4 : 1;
     default:
         return 1;
     }

@@ -125,6 +125,7 @@ static void its_words_are_in_the_error(void)
         check(!try_connecting(WEIR_S(20)));
         check_error(cases[i].number, WEIR_ERROR_SSH);
         check_text(weir_error()->sentence, text("connect tcp://db:5432: ssh://box: %s", cases[i].reason));
+        check(weir_error_exit_status(weir_error()) == 1);
         check_gone();
     }
 }
@@ -176,6 +177,7 @@ static void a_death_is_no_end(void)
     check(weir_recv(conn, &byte, 1) == -1);
     check_error(ECONNRESET, WEIR_ERROR_SSH);
     check_text(weir_error()->sentence, "recv tcp://db:5432: ssh://box: Timeout, server box not responding.");
+    check(weir_error_exit_status(weir_error()) == 4);
     check(!weir_at_end(conn));
     weir_close(conn);
 
