@@ -140,6 +140,23 @@ static int listen_here(weir_server *server, struct tunnel_settings *settings)
 
 /* --- running --- */
 
+enum { ENDING = 3 };
+
+/* Whether a terminal that is closed is to end it, so that nothing is left: not under nohup(1). */
+static bool ends_with_terminal(void)
+{
+    struct sigaction action;
+    return sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler != SIG_IGN;
+}
+
+/* What ends it. Returns how many there are. */
+static size_t ending_signals(int signals[ENDING])
+{
+    static const int all[ENDING] = {SIGTERM, SIGINT, SIGHUP};
+    memcpy(signals, all, sizeof all);
+    return ends_with_terminal() ? ENDING : ENDING - 1;
+}
+
 /* A signal ends the first log-in, which may take long; later ones are the servers'. */
 static int await_signal(void *arg)
 {
@@ -155,9 +172,9 @@ static int await_signal(void *arg)
 /* 0; -1 with an error, or with `signal` set. */
 static int open_unless_signalled(struct tunnel_settings *settings)
 {
-    static const int ending[] = {SIGTERM, SIGINT};
+    int ending[ENDING];
     settings->opener = weir_self();
-    settings->signals = weir_signals_new(ending, 2);
+    settings->signals = weir_signals_new(ending, ending_signals(ending));
     weir_fiber *listener = settings->signals ? weir_spawn(await_signal, settings, NULL) : NULL;
     int result = listener ? tunnel_path_open(&settings->tunnel.path) : -1;
     if (listener) {
@@ -170,7 +187,7 @@ static int open_unless_signalled(struct tunnel_settings *settings)
 
 static void log_counters(void *arg)
 {
-    struct tunnel *tunnel = arg;
+    struct tunnel *tunnel = &((struct tunnel_settings *)arg)->tunnel;
     weir_log(WEIR_LOG_INFO, "%s: unreached=%" PRIu64 " cut=%" PRIu64 " opened_again=%" PRIu64, tunnel->path.shown,
              atomic_load(&tunnel->relay.counters->unreached), atomic_load(&tunnel->relay.counters->cut),
              tunnel_path_opened(&tunnel->path));
@@ -178,7 +195,13 @@ static void log_counters(void *arg)
 
 static void reload(void *arg)
 {
-    reload_certificate(((struct tunnel *)arg)->relay.server);
+    reload_certificate(((struct tunnel_settings *)arg)->tunnel.relay.server);
+}
+
+static void hang_up(void *arg)
+{
+    struct tunnel_settings *settings = arg;
+    weir_server_stop(settings->tunnel.relay.server, weir_deadline(settings->server.drain_timeout));
 }
 
 /* Serves until a signal, while a fiber keeps the path open. 0 or -1. */
@@ -186,17 +209,17 @@ static int serve(struct tunnel_settings *settings, weir_server *server)
 {
     weir_run_options run = serving_run_options(&settings->run, &settings->server);
     run.counted = log_counters;
-    run.reload = settings->server.listen.tls.cert ? reload : NULL;
-    run.arg = &settings->tunnel;
+    run.reload = settings->server.listen.tls.cert ? reload : ends_with_terminal() ? hang_up : NULL;
+    run.arg = settings;
     weir_fiber *keeper =
         weir_spawn(tunnel_path_keep, &settings->tunnel.path, WEIR_OPTIONS(weir_fiber_options, .name = "keeper"));
-    if (!keeper)
-        return -1;
-    int result = weir_run_servers(&server, 1, &run);
+    int result = keeper ? weir_run_servers(&server, 1, &run) : -1;
     if (result < 0)
         tell_error();
-    weir_cancel_fiber(keeper);
-    weir_join(keeper, NULL, WEIR_FOREVER);
+    if (keeper) {
+        weir_cancel_fiber(keeper);
+        weir_join(keeper, NULL, WEIR_FOREVER);
+    }
     return result;
 }
 
@@ -218,15 +241,10 @@ static int tunnel_run(void *arg)
     return status;
 }
 
-/* Signals are held back from here on: between one who hears of them and the next, none ends the program. */
-static int run_tunnel(struct tunnel_settings *settings)
+static void prepare(struct tunnel_settings *settings)
 {
     struct tunnel *tunnel = &settings->tunnel;
     char through[400];
-    sigset_t ending, before;
-    sigemptyset(&ending);
-    sigaddset(&ending, SIGTERM);
-    sigaddset(&ending, SIGINT);
     tunnel->relay.counters = &settings->counters;
     tunnel->relay.dial = tunnel_enter;
     tunnel->relay.connect = (weir_connect_options){.size = sizeof tunnel->relay.connect};
@@ -235,11 +253,22 @@ static int run_tunnel(struct tunnel_settings *settings)
     pthread_mutex_init(&tunnel->path.lock, NULL);
     snprintf(tunnel->path.shown, sizeof tunnel->path.shown, "the way to %s%s", tunnel->relay.to.text,
              via_text(&settings->via, through, sizeof through));
+}
+
+/* Signals are held back while it runs: between one who hears of them and the next, none ends the program. */
+static int run_tunnel(struct tunnel_settings *settings)
+{
+    int ending[ENDING];
+    sigset_t held, before;
+    sigemptyset(&held);
+    for (size_t i = ending_signals(ending); i > 0; i--)
+        sigaddset(&held, ending[i - 1]);
+    prepare(settings);
     serving_log(&settings->run);
-    pthread_sigmask(SIG_BLOCK, &ending, &before);
+    pthread_sigmask(SIG_BLOCK, &held, &before);
     int status = weir_run(tunnel_run, settings, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_mutex_destroy(&tunnel->path.lock);
+    pthread_mutex_destroy(&settings->tunnel.path.lock);
     if (settings->signal)
         raise(settings->signal);
     return status < 0 ? failed() : status;
@@ -289,7 +318,8 @@ const struct command tunnel_command = {
         "The ssh is watched. When it ends it is started again, after a second, then after twice as long each time, up "
         "to half a minute; clients wait for that for a moment (--wait), and are then closed with a line in the log. "
         "The first time it must succeed.\n\n"
-        "It serves until SIGTERM or SIGINT: then clients may finish. SIGUSR1 prints counters.",
+        "It serves until SIGTERM or SIGINT, or until its terminal is closed: then clients may finish. SIGUSR1 prints "
+        "counters. With --cert SIGHUP reads the certificate again.",
     .sections = sections,
     .examples = examples,
     .run = run,

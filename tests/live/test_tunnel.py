@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from certificates import Authority
 from conftest import WEIR, Server, end_all, environment, seconds
 from sshd import left_behind, sshd, start_sshd  # noqa: F401: fixtures
 
@@ -185,7 +186,7 @@ def test_without_an_ssh_it_says_so(echo, weir, runtime):
     assert b"/nonexistent/ssh" in result.stderr and result.stderr.count(b"\n") == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_the_first_login(echo, runtime, tmp_path, number):
     """An ssh that never comes to an end is ended with it."""
     slow = tmp_path / "slow-ssh"
@@ -216,6 +217,39 @@ def test_at_the_end_clients_may_finish(tunnel, sshd, echo):
         assert connection.recv(1) == b""
     assert here.wait(60) == 0
     assert not left_behind(sshd.folder)
+
+
+def test_a_terminal_that_is_closed_ends_it(tunnel, sshd, echo):
+    here = tunnel("--via", sshd.url, "tcp://127.0.0.1:0", echo.endpoint())
+    here.signal(signal.SIGHUP)
+    assert here.wait(60) == 0
+    assert not left_behind(sshd.folder)
+
+
+def test_under_nohup_it_stays(tunnel, sshd, echo, weir):
+    here = tunnel("--via", sshd.url, "tcp://127.0.0.1:0", echo.endpoint(), wrapper=["nohup"])
+    here.signal(signal.SIGHUP)
+    assert weir("ask", here.endpoint(), "hello").stdout == b"hello"
+    assert here.process.poll() is None
+
+
+def test_local_may_be_tls_whose_certificate_is_read_again(tunnel, sshd, echo, weir, tmp_path):
+    authority = Authority(tmp_path)
+    certificate = authority.issue("first", subject="first")
+    here = tunnel("--via", sshd.url, "tls://127.0.0.1:0", echo.endpoint(), "--cert", certificate)
+
+    def name():
+        result = weir("ask", "-v", "--ca", authority.file, here.endpoint("tls://127.0.0.1"), "hello")
+        assert result.stdout == b"hello", result.stderr
+        return re.search(r"with (\w+)$", result.stderr.decode(), re.MULTILINE).group(1)
+
+    assert name() == "first"
+    certificate.write_bytes(authority.issue("second", subject="second").read_bytes())
+    here.signal(signal.SIGHUP)
+    end = time.monotonic() + seconds(30)
+    while name() != "second":
+        assert time.monotonic() < end, "it shows the old one still"
+    assert here.process.poll() is None
 
 
 @pytest.mark.parametrize("words, reason", [
