@@ -1,5 +1,6 @@
 """Live sources of weir serve stream: who may send what, and what listeners hear of it."""
 import os
+import re
 import signal
 import socket
 import struct
@@ -268,6 +269,7 @@ def test_a_ghost_does_not_block_its_own_reconnect(radio, address, mp3):
     heard += listener.read(60000)
     assert len(frames(heard)) > 300
     assert ghost.at_end()
+    radio.wait_for_text(r"was cut after \d+ bytes.*: it is there again, by another connection$")
     source.close()
     listener.close()
 
@@ -375,6 +377,7 @@ def test_it_ends_while_all_are_connected(radio, address, mp3):
     listener = listen(address, "/live")
     radio.stop()
     assert listener.at_end() and source.at_end()
+    assert re.search(r"was cut after \d+ bytes: the service ends$", radio.text, re.MULTILINE)
 
 
 def test_a_source_that_is_reset_is_said(radio, address, mp3):

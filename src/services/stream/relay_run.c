@@ -35,7 +35,7 @@ struct fetch {
 static bool goes_on(struct fetch *fetch)
 {
     struct relay *relay = fetch->relay;
-    if (fetch->over)
+    if (fetch->over || weir_cancelled() || weir_server_stopping(weir_server_self()))
         return false;
     pthread_mutex_lock(&relay->lock);
     bool wanted = relay->listeners > 0;
@@ -128,7 +128,7 @@ static bool fetch_url(struct fetch *fetch, const char *url)
         close_source(fetch);
         http_response_end(&fetch->response);
     }
-    if (result < 0 && !weir_cancelled())
+    if (result < 0 && goes_on(fetch))
         weir_log(WEIR_LOG_WARNING, "stream: %s: %s", path, weir_error()->sentence);
     else if (result == 0)
         weir_log(WEIR_LOG_INFO, "stream: %s: the relay has ended, %llu bytes", path, (unsigned long long)fetch->bytes);
@@ -150,9 +150,9 @@ int relay_run(void *arg)
 {
     struct fetch fetch = {.relay = arg, .wanted = weir_now()};
     int64_t pause = SHORTEST;
-    while (!weir_cancelled() && goes_on(&fetch)) {
+    while (goes_on(&fetch)) {
         bool came = false;
-        for (size_t i = 0; i < fetch.relay->url_count && !came && !weir_cancelled(); i++)
+        for (size_t i = 0; i < fetch.relay->url_count && !came && goes_on(&fetch); i++)
             came = fetch_url(&fetch, fetch.relay->urls[i]);
         if (came)
             pause = SHORTEST;

@@ -50,6 +50,7 @@ static bool is_ghost(const struct seat *seat, const struct seat *of)
 /* It finds its place taken, and leaves; its connection stands as long as it is in the list. */
 static void cut(struct seat *seat)
 {
+    atomic_store(&seat->replaced, true);
     weir_abort(seat->conn);
 }
 

@@ -12,6 +12,7 @@ struct seat {
     weir_address who;
     weir_conn *conn;
     _Atomic int64_t heard; /* when something has come last */
+    atomic_bool replaced;  /* another has its place now */
     struct seat *next;     /* the table's */
 };
 

@@ -70,6 +70,14 @@ static int receive_all(struct source *source)
     return length < 0 ? -1 : intake_end(source->intake);
 }
 
+/* Why it was cut, where that was not its own doing; else its error. */
+static const char *reason_of(const struct source *source)
+{
+    if (atomic_load(&source->seat.replaced))
+        return "it is there again, by another connection";
+    return weir_server_stopping(weir_server_self()) ? "the service ends" : weir_error()->reason;
+}
+
 static void tell_end(const struct source *source, int result)
 {
     uint64_t dropped = intake_dropped(source->intake);
@@ -81,7 +89,7 @@ static void tell_end(const struct source *source, int result)
                  source->client, source->bytes, lost);
     else
         weir_log(WEIR_LOG_WARNING, "stream: %s: the source %s was cut after %" PRIu64 " bytes%s: %s", source->seat.path,
-                 source->client, source->bytes, lost, weir_error()->reason);
+                 source->client, source->bytes, lost, reason_of(source));
 }
 
 /* It has its mount, and was told so. */
