@@ -5,10 +5,11 @@ What a listener of a stream costs: weir serve stream beside icecast2, each fed t
     bench/radio.py --build build-bench [--listeners 9900] [--rounds 5] [--seconds 10] [--check]
 
 A server has one CPU, the listeners (bench/listeners) and the source another. They connect, listen for --settle
-seconds, and then the CPU time of the server's process is taken over --seconds, in which all must hear about as much
-as was sent; one that is dropped is a failure. Rounds are interleaved. Told are the medians of the CPU time a
-listener-second, and how much the server's memory has grown for each listener. With --check the exit status is 1 where
-a bar is missed: a quarter of icecast2's CPU time, and 8 KiB a listener beside 1 MiB that all share.
+seconds, and then the CPU time of the server's process is taken over --seconds; one that is dropped is a failure.
+Rounds are interleaved. Told are the medians of the CPU time that a second of audio takes for each listener who hears
+it (on a busy machine icecast2 does not come to send all of it, and is not to gain by that), and how much the server's
+memory has grown for each listener. With --check the exit status is 1 where a bar is missed: a quarter of icecast2's
+CPU time, and 8 KiB a listener beside 1 MiB that all share.
 """
 import argparse
 import base64
@@ -151,9 +152,9 @@ def run(name, options):
             finally:
                 process.terminate()
     told["heard"] = told["bytes"] / told["listeners"] / told["seconds"] / RATE
-    told["cpu"] = told["cpu_seconds"] * 1e6 / told["listeners"] / told["seconds"]
+    told["cpu"] = told["cpu_seconds"] * 1e6 * RATE / told["bytes"]
     told["kib"] = (told["rss_after_kib"] - told["rss_before_kib"] - SHARED_KIB) / told["listeners"]
-    print(f"{name:9} {told['cpu']:6.1f} CPU-µs a listener-second, {told['kib']:5.1f} KiB a listener, "
+    print(f"{name:9} {told['cpu']:6.1f} CPU-µs a second heard, {told['kib']:5.1f} KiB a listener, "
           f"heard {told['heard']:.2f} of it, least {told['least'] / told['seconds'] / RATE:.2f}", flush=True)
     return told
 
@@ -165,7 +166,7 @@ def median(runs, name, what):
 def tell(runs):
     """Prints what was measured. Returns whether the bars are met."""
     for name in runs:
-        print(f"{name:9} {median(runs, name, 'cpu'):6.1f} CPU-µs a listener-second (median), "
+        print(f"{name:9} {median(runs, name, 'cpu'):6.1f} CPU-µs a second heard (median), "
               f"{median(runs, name, 'kib'):5.1f} KiB a listener")
     met = "weir" not in runs or median(runs, "weir", "kib") <= MEMORY_BAR
     if len(runs) == len(SERVERS):
