@@ -31,6 +31,7 @@ struct player {
     uint32_t rate; /* of these */
     uint64_t bytes;
     uint64_t frames;
+    bool over; /* it is to end: it was cancelled, or its source was */
 };
 
 /* --- writing, paced --- */
@@ -80,29 +81,37 @@ static int begin(struct player *player, int bitrate)
     return player->source ? 0 : -1;
 }
 
+/* Something has failed; where that was no cancel it may go better the next time. Returns -1. */
+static int failed(struct player *player)
+{
+    player->over = player->over || weir_cancelled() || errno == ECANCELED;
+    return -1;
+}
+
+/* After a failure: whether the player is to end. */
+static bool is_over(struct player *player)
+{
+    failed(player);
+    return player->over;
+}
+
 /* `bitrate` is that of all, in kbit/s; 0: it varies, or is not known. */
 static int write_frame(struct player *player, const uint8_t *bytes, const struct mp3_frame *frame, int bitrate)
 {
     if (pace(player) < 0 || (!player->source && begin(player, bitrate) < 0))
-        return -1;
+        return failed(player);
     if (!player->titled)
         mount_set_title(player->stream->radio, player->title);
     player->titled = true;
     if (mount_write(player->source, bytes, frame->length, true) < 0)
-        return -1;
+        return failed(player);
     count(player, frame);
     return 0;
 }
 
 /* --- a file, standard input, the tone --- */
 
-/* Whether the player is to end: it was cancelled, or its source was. */
-static bool is_over(void)
-{
-    return weir_cancelled() || errno == ECANCELED;
-}
-
-/* 0 at the end of the frames; -1: the player is to end. What is wrong with the file is said. */
+/* 0 at the end of the frames, and what is wrong with the file is said; -1 with an error that is not the file's. */
 static int play_frames(struct player *player, struct frame_reader *reader, const char *name)
 {
     const uint8_t *bytes;
@@ -113,7 +122,7 @@ static int play_frames(struct player *player, struct frame_reader *reader, const
         if (write_frame(player, bytes, &frame, bitrate) < 0)
             return -1;
     }
-    if (result < 0 && is_over())
+    if (result < 0 && is_over(player))
         return -1;
     if (result < 0)
         weir_log(WEIR_LOG_WARNING, "radio: %s: on to the next", weir_error()->sentence);
@@ -125,10 +134,10 @@ static int play_frames(struct player *player, struct frame_reader *reader, const
 static int play_open(struct player *player, weir_file *file, const char *name, bool at_offsets)
 {
     struct frame_reader reader;
-    int result = frame_reader_begin(&reader, file, at_offsets);
     player->titled = false;
-    if (result == 0)
-        result = play_frames(player, &reader, name);
+    if (frame_reader_begin(&reader, file, at_offsets) < 0)
+        return -1;
+    int result = play_frames(player, &reader, name);
     frame_reader_end(&reader);
     return result;
 }
@@ -150,14 +159,16 @@ static int play_file(struct player *player, const struct media_file *file)
 {
     weir_file *opened = media_open_file(file);
     if (!opened) {
-        if (is_over())
+        if (is_over(player))
             return -1;
         weir_log(WEIR_LOG_WARNING, "radio: %s: skipped", weir_error()->sentence);
         return 0;
     }
     struct titling titling = {weir_file_fd(opened), file->name, player->title};
     int result = weir_offload(find_title, &titling, NULL, NULL, WEIR_FOREVER);
-    if (result == 0)
+    if (result < 0)
+        failed(player);
+    else
         result = play_open(player, opened, file->path, true);
     weir_file_close(opened);
     return result;
@@ -222,20 +233,27 @@ static int wait_for_better(int64_t *pause)
     return weir_sleep(*pause);
 }
 
+/* All of it once; what has failed is said. Whether it can go on. */
+static bool play_round(struct player *player)
+{
+    if ((player->stream->media ? play_files(player) : play_tone(player)) < 0 && !player->over)
+        weir_log(WEIR_LOG_ERROR, "radio: %s", weir_error()->sentence);
+    return !player->over && !weir_cancelled() && !player->stream->settings->no_loop;
+}
+
 static void play_media(struct player *player)
 {
     struct media *media = player->stream->media;
     int64_t pause = 0;
-    int result = media ? play_stdin(player) : 0;
-    while (result == 0 && !weir_cancelled() && (!media || has_files(media))) {
-        uint64_t before = player->frames;
-        result = media ? play_files(player) : play_tone(player);
-        if (result < 0 || player->stream->settings->no_loop)
-            return;
+    uint64_t before = 0;
+    if (media && play_stdin(player) < 0 && is_over(player))
+        return;
+    while ((!media || has_files(media)) && play_round(player)) {
         if (player->frames > before)
             pause = 0;
-        else
-            result = wait_for_better(&pause);
+        else if (wait_for_better(&pause) < 0)
+            return;
+        before = player->frames;
     }
 }
 
@@ -250,7 +268,7 @@ int player_run(void *arg)
     }
     player->stream = arg;
     play_media(player);
-    if (player->source && !weir_cancelled())
+    if (player->source && !player->over && !weir_cancelled())
         weir_sleep_until(player->begun + written(player));
     mount_end(player->source);
     free(player);

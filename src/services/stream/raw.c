@@ -37,9 +37,14 @@ static int send_file(weir_conn *conn, const struct media_file *file)
 static int send_files(weir_conn *conn, const struct media_list *list)
 {
     int result = 0;
+    size_t played = 0;
     for (size_t i = 0; result == 0 && i < list->count; i++)
-        if (media_is_played(&list->files[i]))
+        if (media_is_played(&list->files[i])) {
             result = send_file(conn, &list->files[i]);
+            played++;
+        }
+    if (list->count > 0 && played == 0)
+        weir_log(WEIR_LOG_WARNING, "stream: none of the media is MPEG audio by its name: nothing to send");
     return result;
 }
 
