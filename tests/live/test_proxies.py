@@ -76,6 +76,16 @@ def test_bench_connects_through_it(weir, via):
     assert len(via[1].asked) >= 4
 
 
+def test_pull_gets_what_there_is_behind_it(weir, via, peer):
+    def answer(connection):
+        assert b"\r\nHost: far.invalid:7\r\n" in read_head(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+
+    via[1].names["far.invalid"] = peer(answer).name
+    result = weir("pull", "--via", via[0], "http://far.invalid:7/file")
+    assert (result.returncode, result.stdout) == (0, b"hello"), result.stderr
+
+
 def test_tls_is_with_the_other_end(serve, weir, via, tmp_path):
     authority = Authority(tmp_path)
     certificate = authority.issue("far", subject="far.invalid", names="DNS:far.invalid")
