@@ -105,6 +105,13 @@ def test_raw_goes_on_behind_a_file_that_has_gone(serve, kept, music):
     server.wait_for_text(r"^weir: warning: stream: open .*/2 vbr\.mp3: no such file or directory: skipped$")
 
 
+def test_raw_has_nothing_to_send(serve, tmp_path):
+    (tmp_path / "cover.jpg").write_bytes(b"no music")
+    server = serve("stream", "tcp://127.0.0.1:0", "--media", tmp_path)
+    assert receive(server) == b""
+    server.wait_for_text(r"^weir: warning: stream: none of the media is MPEG audio by its name: nothing to send$")
+
+
 def test_standard_input_goes_to_one_at_a_time(serve, kept):
     reading, writing = os.pipe()
     with open(reading, "rb") as source, open(writing, "wb", buffering=0) as sink:
