@@ -116,7 +116,7 @@ def test_a_unix_socket(peer, tmp_path):
 
 @pytest.mark.parametrize("kind", ["socks5", "http"])
 def test_through_a_proxy(site, peer, tmp_path, kind):
-    """Names are looked up there; the host's own certificate is asked for behind it; a redirect goes through it as well."""
+    """Names are looked up there, certificates are those of the host behind it, and redirects go through it as well."""
     authority = Authority(tmp_path)
     plain = site(lambda request: answer(b"", f"Location: {secure_url}/b", status="302 Found"))
     secure = site(answer(DATA), context=server_context(authority.issue("server", names="DNS:far.invalid")))
