@@ -18,6 +18,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -187,6 +188,7 @@ def main():
     parser.add_argument("--server", action="append", choices=list(SERVERS), help="one alone; may be repeated")
     parser.add_argument("--check", action="store_true", help="exit status 1 where a bar is missed")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no server is left behind
     for program in (f"{options.build}/weir", f"{options.build}/bench/listeners"):
         if not Path(program).is_file():
             sys.exit(f"radio.py: {program} is not built")
