@@ -166,7 +166,7 @@ ssize_t weir__tls_receive(weir_conn *conn, void *buffer, size_t size, int flags)
     if (tls->ended || size == 0)
         return 0;
     pthread_mutex_lock(&tls->lock);
-    tls->told = false;
+    weir__tls_told(conn);
     if (tls->owes && !tls->send_error)
         flush(conn); /* what it fails with the next writer will see */
     ssize_t length = read_records(tls, buffer, size, flags & MSG_PEEK);
@@ -232,7 +232,9 @@ ssize_t weir__tls_send(weir_conn *conn, const void *data, size_t size, int flags
 {
     struct weir__tls *tls = weir__tls_of(conn);
     pthread_mutex_lock(&tls->lock);
-    tls->stuck = tls->heard = false;
+    tls->heard = false;
+    if (tls->stuck)
+        tls->stuck = false;
     ssize_t length = flush(conn) < 0 ? -1 : write_records(tls, data, size, flags);
     int number = errno;
     bool heard = tls->heard;
