@@ -11,11 +11,11 @@
  * ssh.
  *
  * Through ssh a connection is one end of a socket pair, and ssh a child process that has the other (ssh -W).
- * weir_connect waits until the target has answered; its errors, and those of calls that fail since ssh has ended, are of
- * kind SSH and end with its words. A stream that breaks off since ssh died is ECONNRESET and no end; of a shared one
- * (multiplex) that cannot be known. weir_close waits until ssh has brought away what was sent and has ended: at most two
- * seconds from when it takes nothing more, not at all where nothing was sent or the connection was cut. ssh ends with
- * the thread that connected, if not before.
+ * weir_connect waits until the target has answered; its errors, and those of calls that fail since ssh has ended, are
+ * of kind SSH and end with its words. A stream that breaks off since ssh died is ECONNRESET and no end; of a shared
+ * one (multiplex) that cannot be known. weir_close waits until ssh has brought away what was sent and has ended: at
+ * most two seconds from when it takes nothing more, not at all where nothing was sent or the connection was cut. ssh
+ * ends with the thread that connected, if not before.
  */
 #ifndef WEIR_VIA_H
 #define WEIR_VIA_H
@@ -34,10 +34,10 @@ WEIR_API int weir_check_via(const char *const *via);
 typedef struct weir_forward weir_forward;
 
 /*
- * Opens a path to `remote` (a tcp endpoint, as the last of `via` sees it), which must end with an ssh://: one ssh with a
- * forwarded Unix socket in a folder of ours that nobody else may enter. Waits until ssh has logged in and listens, for
- * `timeout` at most; 0: 30 s. Parks. The caller's. NULL with EINVAL, ECONNREFUSED and others of kind SSH whose sentence
- * ends with ssh's own words, ENOENT (there is no ssh), ETIMEDOUT, ECANCELED, ENOMEM.
+ * Opens a path to `remote` (a tcp endpoint, as the last of `via` sees it), which must end with an ssh://: one ssh with
+ * a forwarded Unix socket in a folder of ours that nobody else may enter. Waits until ssh has logged in and listens,
+ * for `timeout` at most; 0: 30 s. Parks. The caller's. NULL with EINVAL, ECONNREFUSED and others of kind SSH whose
+ * sentence ends with ssh's own words, ENOENT (there is no ssh), ETIMEDOUT, ECANCELED, ENOMEM.
  */
 WEIR_API weir_forward *weir_forward_open(const char *const *via, const char *remote, int64_t timeout);
 

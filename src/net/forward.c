@@ -1,6 +1,6 @@
 /*
- * A path through others that is kept open: one ssh that listens on a Unix socket (-N -L), in a folder that nobody else may
- * enter. Whoever connects there is connected by it to what is behind it.
+ * A path through others that is kept open: one ssh that listens on a Unix socket (-N -L), in a folder that nobody else
+ * may enter. Whoever connects there is connected by it to what is behind it.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,9 +1,11 @@
 /*
- * OpenSSH's ssh as a way to somewhere: a child process whose standard input and output are one end of a socket pair, and
- * the connection the other (`ssh -W`). The user's own configuration, known hosts and agent decide who one is there.
+ * OpenSSH's ssh as a way to somewhere: a child process whose standard input and output are one end of a socket pair,
+ * and the connection the other (`ssh -W`). The user's own configuration, known hosts and agent decide who one is
+ * there.
  *
- * What ssh says is read from a pipe. There it also tells, by LogVerbose, when the channel stands, and that its end came as
- * one: so connecting waits until the target has answered, and a stream that breaks off since ssh died is no end.
+ * What ssh says is read from a pipe. There it also tells, by LogVerbose, when the channel stands, and that its end
+ * came as one: so connecting waits until the target has answered, and a stream that breaks off since ssh died is no
+ * end.
  */
 #ifndef WEIR_NET_SSH_H
 #define WEIR_NET_SSH_H
@@ -87,8 +89,9 @@ struct weir__carrier {
 };
 
 /*
- * Starts it on a connection that stands, which is its own from then on, and the ssh that leads there *earlier's. `command`
- * is the ProxyCommand, to be freed by the caller. Parks. 0, or -1 with the error; weir__carrier_end is due in either case.
+ * Starts it on a connection that stands, which is its own from then on, and the ssh that leads there *earlier's.
+ * `command` is the ProxyCommand, to be freed by the caller. Parks. 0, or -1 with the error; weir__carrier_end is due
+ * in either case.
  */
 int weir__carrier_start(struct weir__carrier *carrier, weir_conn *conn, struct weir__ssh **earlier, char **command);
 
@@ -110,9 +113,9 @@ struct weir__ssh {
 };
 
 /*
- * Starts an ssh for a job (whose `command` is the carrier's where there is an `earlier` connection, which is taken in any
- * case), and waits until its channel stands. *fd becomes our end of its input and output, for -W; NULL: it has none. Parks.
- * NULL with the error, of kind SSH with its words.
+ * Starts an ssh for a job (whose `command` is the carrier's where there is an `earlier` connection, which is taken in
+ * any case), and waits until its channel stands. *fd becomes our end of its input and output, for -W; NULL: it has
+ * none. Parks. NULL with the error, of kind SSH with its words.
  */
 struct weir__ssh *weir__ssh_start(weir_conn *earlier, struct weir__ssh_job *job, int *fd);
 
@@ -120,8 +123,8 @@ struct weir__ssh *weir__ssh_start(weir_conn *earlier, struct weir__ssh_job *job,
 void weir__ssh_listen(struct weir__ssh *ssh);
 
 /*
- * Waits until it has ended, `fd` being our end of its input and output, and takes in what it says. Parks. 0; -1 and errno:
- * ETIMEDOUT, ECANCELED, ENOMEM.
+ * Waits until it has ended, `fd` being our end of its input and output, and takes in what it says. Parks. 0; -1 and
+ * errno: ETIMEDOUT, ECANCELED, ENOMEM.
  */
 int weir__ssh_await_end(struct weir__ssh *ssh, int fd, int64_t deadline);
 
@@ -133,13 +136,16 @@ int weir__ssh_fail(struct weir__ssh *ssh, const char *step, const char *subject)
 
 /* --- ssh_conn.c: connections through it --- */
 
-/* A connection to `to` through the hops, and through `earlier`, which is taken in any case; NULL: there is none. Parks. */
+/*
+ * A connection to `to` through the hops, and through `earlier`, which is taken in any case; NULL: there is none.
+ * Parks.
+ */
 weir_conn *weir__ssh_connect(weir_conn *earlier, const struct weir__via *hops, size_t count, const weir_endpoint *to,
                              const struct weir__dialling *dialling);
 
 /*
- * Before its descriptor is closed: waits until ssh has brought away what was sent and has ended, unless the connection has
- * failed; frees the ssh.
+ * Before its descriptor is closed: waits until ssh has brought away what was sent and has ended, unless the connection
+ * has failed; frees the ssh.
  */
 void weir__ssh_end(weir_conn *conn);
 

@@ -1,6 +1,6 @@
 /*
- * A connection that is to be ssh's way. ssh closes all descriptors that it is not meant to have, so its ProxyCommand gets
- * the connection by two FIFOs, in a folder that nobody else may enter; at our end of each there is a cat.
+ * A connection that is to be ssh's way. ssh closes all descriptors that it is not meant to have, so its ProxyCommand
+ * gets the connection by two FIFOs, in a folder that nobody else may enter; at our end of each there is a cat.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -9,8 +9,8 @@
 #include "net/ssh.h"
 
 /*
- * How long a close waits for ssh, which ends when the other side has: once it takes nothing more, and in all. A peer that
- * keeps its side open is cut off then, as by TCP.
+ * How long a close waits for ssh, which ends when the other side has: once it takes nothing more, and in all. A peer
+ * that keeps its side open is cut off then, as by TCP.
  */
 #define QUIET_MOST WEIR_S(2)
 #define END_MOST   WEIR_S(60)

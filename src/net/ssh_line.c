@@ -1,10 +1,10 @@
 /*
- * ssh's command line. Nothing is said in it that weakens what the user has configured: host keys are checked as they are
- * for the user's own ssh; the agent is not forwarded and no port is opened to others. ssh asks nobody (BatchMode).
+ * ssh's command line. Nothing is said in it that weakens what the user has configured: host keys are checked as they
+ * are for the user's own ssh; the agent is not forwarded and no port is opened to others. ssh asks nobody (BatchMode).
  *
- * Several hops are one command: each ssh's ProxyCommand is the ssh to the hop before. ssh replaces %h and %p of it by what
- * its configuration makes of the host, and gives it to the user's shell; so its words are quoted, and their % doubled, once
- * for each ssh that they go through.
+ * Several hops are one command: each ssh's ProxyCommand is the ssh to the hop before. ssh replaces %h and %p of it by
+ * what its configuration makes of the host, and gives it to the user's shell; so its words are quoted, and their %
+ * doubled, once for each ssh that they go through.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -29,8 +29,8 @@ static void close_end(int *fd)
 }
 
 /*
- * Without waiting, both ends of the pipe: where nobody has read for long, ssh's words are lost and not its time. One that
- * forwards has no input: its socket pair is only watched, for its end.
+ * Without waiting, both ends of the pipe: where nobody has read for long, ssh's words are lost and not its time. One
+ * that forwards has no input: its socket pair is only watched, for its end.
  */
 static int open_ends(struct ends *ends)
 {

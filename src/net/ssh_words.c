@@ -47,7 +47,10 @@ static bool is_weak(const char *line)
     return false;
 }
 
-/* Of the functions that are verbose, errors too tell where they are: "mux.c:mux_client_request_stdio_fwd():2171 (pid=1): ...". */
+/*
+ * Of the functions that are verbose, errors too tell where they are: "mux.c:mux_client_request_stdio_fwd():2171
+ * (pid=1): ...".
+ */
 static const char *without_place(const char *line)
 {
     const char *file = strstr(line, ".c:"), *end = strstr(line, "): ");

@@ -1,4 +1,6 @@
-/* Connecting through others: one after the other, each of which is asked for the next; the last one for the endpoint. */
+/*
+ * Connecting through others: one after the other, each of which is asked for the next; the last one for the endpoint.
+ */
 #include "net/via.h"
 
 #include <errno.h>
@@ -38,7 +40,10 @@ static weir_conn *give_up(weir_conn *conn)
 
 /* --- proxies --- */
 
-/* The way to the first proxy: with the options of the connection, but for what comes behind it. Its failure names both. */
+/*
+ * The way to the first proxy: with the options of the connection, but for what comes behind it. Its failure names
+ * both.
+ */
 static weir_conn *dial_proxy(const struct weir__dialling *dialling, const struct weir__via *proxy)
 {
     struct weir__dialling direct = {

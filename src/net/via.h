@@ -1,10 +1,10 @@
 /*
- * Going through others, inside: what a URL of weir_connect's `via` says, and how each kind of hop is gone through. One table
- * of kinds (via_url.c) says what their URLs may hold; the chain (via.c) goes through one after the other.
+ * Going through others, inside: what a URL of weir_connect's `via` says, and how each kind of hop is gone through. One
+ * table of kinds (via_url.c) says what their URLs may hold; the chain (via.c) goes through one after the other.
  *
- * A proxy is spoken to on a connection that stands: one to the proxy becomes one to what is behind it. ssh hops that follow
- * each other are one ssh, whose ProxyCommand is that of the hop before (ssh_line.c); one behind a proxy gets that
- * connection by two FIFOs (via_carrier.c).
+ * A proxy is spoken to on a connection that stands: one to the proxy becomes one to what is behind it. ssh hops that
+ * follow each other are one ssh, whose ProxyCommand is that of the hop before (ssh_line.c); one behind a proxy gets
+ * that connection by two FIFOs (ssh_carrier.c).
  */
 #ifndef WEIR_NET_VIA_H
 #define WEIR_NET_VIA_H
@@ -25,7 +25,7 @@ struct weir__via {
     char shown[400];  /* as errors and logs name it, without user and password: "socks5://proxy:1080" */
     bool has_user;    /* the URL names one */
     bool
-        has_password; /* settled, before a proxy is spoken to: from the URL, the file or the environment, in this order */
+        has_password; /* before a proxy is spoken to: of the URL, the file or the environment */
     char user[256];   /* decoded; no NUL and no control character, not empty where has_user */
     char password[256];       /* decoded; a secret: in no message */
     char password_file[1024]; /* "": none */
@@ -45,12 +45,15 @@ struct weir__via_list {
 struct weir__via_list *weir__via_parse(const char *const *via);
 void weir__via_free(struct weir__via_list *list);
 
-/* Settles has_password and password of a proxy whose URL names a user; may read its file, on the pool. 0, or -1 with the error. Parks. */
+/*
+ * Settles has_password and password of a proxy whose URL names a user; may read its file, on the pool. 0, or -1 with
+ * the error. Parks.
+ */
 int weir__via_settle_password(struct weir__via *proxy, int64_t deadline);
 
 /*
- * Goes through the first `most` hops; what the last of those is asked for is the next one, or at the end of the list the
- * endpoint. Parks. NULL with the error.
+ * Goes through the first `most` hops; what the last of those is asked for is the next one, or at the end of the list
+ * the endpoint. Parks. NULL with the error.
  */
 weir_conn *weir__via_go_through(struct weir__via_list *list, size_t most, const struct weir__dialling *dialling);
 
@@ -61,9 +64,10 @@ weir_conn *weir__via_dial(const struct weir__dialling *dialling);
 weir_conn *weir__dial_directly(struct weir__dialling *dialling);
 
 /*
- * Has a proxy, to which `conn` stands and which has said nothing yet, connect to `to`; a name is handed on as it is. Reads
- * nothing of what comes behind the proxy's answer. 0; -1 with EINVAL of kind USAGE, ECONNREFUSED, EACCES and others of kind
- * PROXY, ETIMEDOUT, ECANCELED; the connection is of no use then, and stays the caller's to close. Parks.
+ * Has a proxy, to which `conn` stands and which has said nothing yet, connect to `to`; a name is handed on as it is.
+ * Reads nothing of what comes behind the proxy's answer. 0; -1 with EINVAL of kind USAGE, ECONNREFUSED, EACCES and
+ * others of kind PROXY, ETIMEDOUT, ECANCELED; the connection is of no use then, and stays the caller's to close.
+ * Parks.
  */
 int weir__via_socks5(weir_conn *conn, const struct weir__via *proxy, const weir_endpoint *to, int64_t deadline);
 int weir__via_http(weir_conn *conn, const struct weir__via *proxy, const weir_endpoint *to, int64_t deadline);

@@ -1,4 +1,6 @@
-/* The URLs of what is gone through, taken apart strictly by one table of kinds. What may be a password is in no error. */
+/*
+ * The URLs of what is gone through, taken apart strictly by one table of kinds. What may be a password is in no error.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +47,10 @@ static int take_character(struct weir__part *part)
     return value == 0 ? -1 : value;
 }
 
-/* Decodes a part of a URL, without control characters unless it is `secret`. `what` it is, for errors that do not show it. */
+/*
+ * Decodes a part of a URL, without control characters unless it is `secret`. `what` it is, for errors that do not show
+ * it.
+ */
 static int decode(const char *shown, struct weir__part part, const char *what, bool secret, char *to, size_t size)
 {
     size_t length = 0;
@@ -271,8 +276,8 @@ static int parse_hop(const char *url, struct weir__via *hop)
 }
 
 /*
- * An ssh behind a proxy: the proxy has to know the port, which ssh's configuration would say later; and it is always another
- * way to it, which a master of before would not go.
+ * An ssh behind a proxy: the proxy has to know the port, which ssh's configuration would say later; and it is always
+ * another way to it, which a master of before would not go.
  */
 static int settle_behind(const struct weir__via *before, struct weir__via *hop)
 {

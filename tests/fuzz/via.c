@@ -1,8 +1,8 @@
 /*
  * What is gone through: its URLs, ssh's command line for them, and ssh's own words.
  *
- * The input is a byte that says which. URLs: one a line, the endpoint behind them fixed. Words: a byte for how much of it comes at
- * a time, and what ssh says.
+ * The input is a byte that says which. URLs: one a line, the endpoint behind them fixed. Words: a byte for how much of
+ * it comes at a time, and what ssh says.
  */
 #include <errno.h>
 #include <stdlib.h>

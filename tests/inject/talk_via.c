@@ -1,6 +1,6 @@
 /*
- * Conversations through others: a SOCKS proxy in a fiber; ssh, which is a shell script that says what is needed of it; one
- * behind the other; and a path that stays open.
+ * Conversations through others: a SOCKS proxy in a fiber; ssh, which is a shell script that says what is needed of it;
+ * one behind the other; and a path that stays open.
  */
 #include <stdio.h>
 #include <stdlib.h>

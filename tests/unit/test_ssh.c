@@ -1,6 +1,6 @@
 /*
- * Going through ssh, with a shell script in its place (WEIR_SSH): what connecting waits for, how ends are told from deaths,
- * closing, and that no process is left. A real one is in tests/live/test_via_ssh.py.
+ * Going through ssh, with a shell script in its place (WEIR_SSH): what connecting waits for, how ends are told from
+ * deaths, closing, and that no process is left. A real one is in tests/live/test_via_ssh.py.
  */
 #include "sockets.h"
 

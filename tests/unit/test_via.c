@@ -1,4 +1,7 @@
-/* What a URL to go through says, the words of each that is refused, that none shows a password, and where those come from. */
+/*
+ * What a URL to go through says, the words of each that is refused, that none shows a password, and where those come
+ * from.
+ */
 #include "sockets.h"
 
 #include <sys/stat.h>
