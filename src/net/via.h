@@ -21,12 +21,11 @@ enum weir__via_kind { WEIR__VIA_SSH, WEIR__VIA_SOCKS5, WEIR__VIA_HTTP };
 /* One hop, taken apart. */
 struct weir__via {
     enum weir__via_kind kind;
-    weir_endpoint to; /* its host and port, of scheme tcp; port 0: ssh's own configuration says */
-    char shown[400];  /* as errors and logs name it, without user and password: "socks5://proxy:1080" */
-    bool has_user;    /* the URL names one */
-    bool
-        has_password; /* before a proxy is spoken to: of the URL, the file or the environment */
-    char user[256];   /* decoded; no NUL and no control character, not empty where has_user */
+    weir_endpoint to;         /* its host and port, of scheme tcp; port 0: ssh's own configuration says */
+    char shown[400];          /* as errors and logs name it, without user and password: "socks5://proxy:1080" */
+    bool has_user;            /* the URL names one */
+    bool has_password;        /* before a proxy is spoken to: of the URL, the file or the environment */
+    char user[256];           /* decoded; no NUL and no control character, not empty where has_user */
     char password[256];       /* decoded; a secret: in no message */
     char password_file[1024]; /* "": none */
     char config[1024];        /* ssh: its -F; "": none */
