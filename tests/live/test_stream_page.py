@@ -10,6 +10,7 @@ pytestmark = pytest.mark.skipif(not browser.find(), reason="there is no Chromium
 
 NAME = "Radio <b>\"W\" & 'Ä'"
 TITLE = "</script><i>Ä & \"B\""
+LOOK_NOW = "document.dispatchEvent(new Event('visibilitychange')) && null"  # it would within five seconds
 LOOKS = [(390, 844, "light"), (390, 844, "dark"), (1280, 900, "light"), (1280, 900, "dark")]
 
 
@@ -85,11 +86,16 @@ def test_a_live_source_can_be_chosen(page, station, audio):
     assert page.evaluate("document.getElementById('mounts').hidden")
     source = Source(station.address("http"), "/live", fields=("ice-name: Live <u>",))
     source.play(audio.read_bytes())
+    wait_until(lambda: "live" in mounts(station.address("http")))
+    page.evaluate(LOOK_NOW)
     page.wait("!document.getElementById('mounts').hidden")
     page.evaluate("document.querySelector('[data-path=\"/live\"]').click()")
     page.wait("document.getElementById('source').textContent === 'On now: Live <u>'")
     assert page.evaluate("document.getElementById('m3u').pathname") == "/live.m3u"
     source.close()
+    wait_until(lambda: "live" not in mounts(station.address("http")))
+    page.evaluate(LOOK_NOW)
+    page.wait("document.getElementById('source').textContent === 'On now: %s'" % NAME.replace("'", "\\'"))  # which is heard now
     assert not page.complaints()
 
 

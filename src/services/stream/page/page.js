@@ -49,7 +49,7 @@
   const again = () => {
     if (!wanted)
       return;
-    const mount = mounts.find((one) => one.path === chosen);
+    const mount = heard();
     if (mount && mount.type && !audio.canPlayType(mount.type)) {
       stop();
       say("This browser cannot play " + mount.type + ".");
@@ -127,8 +127,8 @@
     const title = mount.title || nameOf(mount);
     if (byId("title").textContent !== title)
       byId("title").textContent = title;
-    if (lastTitle !== title)
-      remember(title);
+    if (mount.title && lastTitle !== mount.title)
+      remember(mount.title);
     document.title = title === station ? station : title + " – " + station;
     if ("mediaSession" in navigator)
       navigator.mediaSession.metadata = new MediaMetadata({ title, artist: nameOf(mount) });
@@ -177,10 +177,13 @@
     return [kind || mount.type, mount.bitrate ? mount.bitrate + " kbit/s" : ""].filter(Boolean).join(", ") || "–";
   };
 
+  // Who listens to a mount without a source hears the radio meanwhile, on the same connection.
+  const heard = () => mounts.find((one) => one.path === chosen) || mounts.find((one) => one.path === "/radio");
+
   const showAll = () => {
-    const mount = mounts.find((one) => one.path === chosen);
+    const mount = heard();
     showChoices();
-    byId("source").textContent = mounts.length > 1 && mount ? "On now: " + nameOf(mount) : "On now";
+    byId("source").textContent = mount && (mounts.length > 1 || mount.path !== chosen) ? "On now: " + nameOf(mount) : "On now";
     byId("listeners").textContent = mount ? mount.listeners : "–";
     byId("peak").textContent = mount ? mount.peak : "–";
     byId("quality").textContent = mount ? qualityOf(mount) : "–";
