@@ -57,10 +57,28 @@ static void require_host(const weir_endpoint *endpoint)
     }
 }
 
-/* The port is the number at the end of what stands before a ?. */
+/* Whether no port stands in a URL of http's, which then is the scheme's own. */
+static bool has_own_port(const weir_endpoint *endpoint, const char *text, size_t end)
+{
+    const char *host = strstr(text, "://"), *bracket = memchr(text, ']', end);
+    if ((endpoint->scheme != WEIR_SCHEME_HTTP && endpoint->scheme != WEIR_SCHEME_HTTPS) || !host || host >= text + end)
+        return false;
+    host = bracket ? bracket : host + strlen("://");
+    return !memchr(host, ':', (size_t)(text + end - host));
+}
+
+/* The port is the number at the end of what stands before a ?, and before the slash that may end http's. */
 static void require_port(const weir_endpoint *endpoint, const char *text)
 {
-    size_t end = strcspn(text, "?"), start = end;
+    size_t end = strcspn(text, "?");
+    if (has_own_port(endpoint, text, end)) {
+        fuzz_require(endpoint->port == (endpoint->scheme == WEIR_SCHEME_HTTP ? 80 : 443), "%u of '%s'", endpoint->port,
+                     text);
+        return;
+    }
+    if (weir_scheme_name(endpoint->scheme)[0] == 'h' && end > 0 && text[end - 1] == '/')
+        end--;
+    size_t start = end;
     while (start > 0 && text[start - 1] >= '0' && text[start - 1] <= '9')
         start--;
     fuzz_require(start < end && strtoull(text + start, NULL, 10) == endpoint->port, "%u of '%s'", endpoint->port, text);
