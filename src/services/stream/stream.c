@@ -150,11 +150,11 @@ static const char *const endpoints[] = {"tcp://:8004", "http://:8080", NULL};
 static const char *const examples[] = {
     "weir serve stream --media ~/Music",
     "all below a folder: as it is on tcp port 8004, as a radio with a page on http port 8080, for this machine alone",
-    "weir serve stream 'http://*:8080' --media ~/Music --shuffle --name 'Radio Weir'",
+    "weir serve stream 'http://*:8080' --media ~/Music --shuffle --name Weir",
     "a radio for everybody who reaches this machine: http://HOST:8080/",
     "weir serve stream http://:8080 --source-password-file PASSWORDS",
     "who has a password may send live to http://HOST:8080/live, from ffmpeg, ezstream or liquidsoap",
-    "weir serve stream 'https://*:8443' --cert CERT.pem --key KEY.pem --media ~/Music",
+    "weir serve stream 'https://*:8443' --cert CERT.pem --key KEY.pem -m ~/Music",
     "by TLS",
     NULL,
 };
