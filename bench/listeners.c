@@ -82,19 +82,8 @@ static void open_one(unsigned index)
     watch(&listeners[index], EPOLL_CTL_ADD, EPOLLOUT);
 }
 
-static void ask(struct listener *listener)
-{
-    char request[512];
-    int length =
-        snprintf(request, sizeof request, "GET %s HTTP/1.0\r\nHost: localhost\r\nUser-Agent: bench\r\n\r\n", path);
-    if (send(listener->fd, request, (size_t)length, MSG_NOSIGNAL) != length)
-        fail("send");
-    listener->asked = true;
-    watch(listener, EPOLL_CTL_MOD, EPOLLIN);
-}
-
 /* Who is sent away before an answer comes again; that is told. */
-static ssize_t come_again(struct listener *listener)
+static void come_again(struct listener *listener)
 {
     unsigned index = (unsigned)(listener - listeners);
     if (++refused > count)
@@ -102,16 +91,30 @@ static ssize_t come_again(struct listener *listener)
     close(listener->fd);
     listener->asked = false;
     open_one(index);
-    errno = EAGAIN;
-    return -1;
+}
+
+static void ask(struct listener *listener)
+{
+    char request[512];
+    int length =
+        snprintf(request, sizeof request, "GET %s HTTP/1.0\r\nHost: localhost\r\nUser-Agent: bench\r\n\r\n", path);
+    if (send(listener->fd, request, (size_t)length, MSG_NOSIGNAL) != length) {
+        come_again(listener);
+        return;
+    }
+    listener->asked = true;
+    watch(listener, EPOLL_CTL_MOD, EPOLLIN);
 }
 
 static ssize_t read_head(struct listener *listener)
 {
     char head[HEAD];
     ssize_t length = recv(listener->fd, head, sizeof head - 1, MSG_DONTWAIT);
-    if (length <= 0)
-        return come_again(listener);
+    if (length <= 0) {
+        come_again(listener);
+        errno = EAGAIN;
+        return -1;
+    }
     if (length < 12 || strncmp(head + 8, " 200", 4) != 0) {
         fprintf(stderr, "listeners: the answer is %.*s\n", (int)length, head);
         exit(1);
