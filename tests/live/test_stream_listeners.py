@@ -56,7 +56,7 @@ def test_the_end_of_the_service_is_an_end(serve):
     server.signal(signal.SIGTERM)
     assert listener.at_end()
     listener.close()
-    server.stop()
+    assert server.wait() == 0
 
 
 # --- who does not read ---
