@@ -63,7 +63,10 @@ static int digit(char byte)
     return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
 }
 
-/* "1a2b", and maybe extensions behind a semicolon, which are read over. At most 15 digits: no size that anybody means is larger. */
+/*
+ * "1a2b", and maybe extensions behind a semicolon, which are read over. At most 15 digits: no size that anybody means
+ * is larger.
+ */
 static int read_size(struct http_body *body)
 {
     char *line;

@@ -18,14 +18,14 @@ struct http_body {
 void http_body_begin(struct http_body *body, weir_conn *conn, const struct http_head *head);
 
 /*
- * Receives some of it, as weir_recv: 0 at its end (trailers were read over), -1 with an error: ENODATA of kind CLOSED where the stream ended
- * before it, EPROTO where chunks are malformed. Parks.
+ * Receives some of it, as weir_recv: 0 at its end (trailers were read over), -1 with an error: ENODATA of kind CLOSED
+ * where the stream ended before it, EPROTO where chunks are malformed. Parks.
  */
 ssize_t http_body_read(struct http_body *body, void *buffer, size_t size);
 
 /*
- * Reads over the rest, at most `most` bytes, within a few seconds; for what is longer or slower a closed connection is the
- * better answer. True: the connection is at the next message.
+ * Reads over the rest, at most `most` bytes, within a few seconds; for what is longer or slower a closed connection is
+ * the better answer. True: the connection is at the next message.
  */
 bool http_body_skip(struct http_body *body, uint64_t most);
 

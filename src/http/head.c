@@ -112,8 +112,8 @@ static int take_request(const char *text, size_t length, struct http_head *head)
 }
 
 /*
- * RFC 9112, 2.2: an empty line before a request is passed over. Where the head begins with one, it came with the last of the
- * line's own end and more is to be read; returns how many bytes that are.
+ * RFC 9112, 2.2: empty lines before a request are passed over. Returns how many bytes they are; where that is all that
+ * came, the request is still to be read.
  */
 static size_t empty_lines(const char *text, size_t length)
 {

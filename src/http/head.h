@@ -37,15 +37,16 @@ struct http_head {
 };
 
 /*
- * Reads a request: 1; 0 where the stream ended before its first byte; -1 with an error. Where head->status is not 0 then, that is to be
- * answered before the connection is closed (400, 414, 431, 501, 505). Parks: for the first byte as long as the connection may
- * be idle, for the rest within the server's message_timeout. http_head_free is due in any case.
+ * Reads a request: 1; 0 where the stream ended before its first byte; -1 with an error. Where head->status is not 0
+ * then, that is to be answered before the connection is closed (400, 408, 414, 417, 431, 501, 505). Parks: for the
+ * first byte as long as the connection may be idle, for the rest within the server's message_timeout. http_head_free
+ * is due in any case.
  */
 int http_read_request(weir_conn *conn, struct http_head *head);
 
 /*
- * Reads a response, informational ones (1xx) passed over; `to` is the method of the request it answers ("HEAD": no body). 1, or -1 with an
- * error (the stream's end: ENODATA of kind CLOSED). Within `deadline`.
+ * Reads a response, informational ones (1xx) passed over; `to` is the method of the request it answers ("HEAD": no
+ * body). 1, or -1 with an error (the stream's end: ENODATA of kind CLOSED). Within `deadline`.
  */
 int http_read_response(weir_conn *conn, const char *to, int64_t deadline, struct http_head *head);
 

@@ -6,7 +6,8 @@
 
 /*
  * Checks a head as it came, up to and with its empty line, for what no head may hold, whatever it means: bare CRs and
- * LFs, control characters, folded lines, what is no name before a colon, lines and fields without measure. 0; or the status, and *why is a sentence's end.
+ * LFs, control characters, folded lines, what is no name before a colon, lines and fields without measure. 0; or the
+ * status, and *why is a sentence's end.
  */
 int http_check_text(const char *text, size_t length, bool request, const char **why);
 
@@ -14,7 +15,8 @@ int http_check_text(const char *text, size_t length, bool request, const char **
 bool http_is_token(const char *text, size_t length);
 
 /*
- * Takes it apart by http-parser into *head, whose memory it becomes. 0; else the status and *why, and -1 where there is no memory.
+ * Takes it apart by http-parser into *head, whose memory it becomes. 0; else the status and *why, and -1 where there
+ * is no memory.
  */
 int http_parse_head(const char *text, size_t length, bool request, struct http_head *head, const char **why);
 

@@ -47,7 +47,10 @@ static bool read_length(const char *text, uint64_t *length)
     return true;
 }
 
-/* What both lengths say, which two readers might take differently. NULL, or what is wrong; *kind stays where neither is there. */
+/*
+ * What both lengths say, which two readers might take differently. NULL, or what is wrong; *kind stays where neither
+ * is there.
+ */
 static const char *read_framing(struct http_head *head, enum http_body_kind *kind)
 {
     const char *length = http_field(head, "Content-Length"), *coding = http_field(head, "Transfer-Encoding");
@@ -115,8 +118,8 @@ static int check_expectation(struct http_head *head, const char **why)
 }
 
 /*
- * Of an absolute-form its path and query, which end the text: where there is no path, the last byte before them, which is the
- * host's, becomes its slash.
+ * Of an absolute-form its path and query, which end the text: where there is no path, the last byte before them, which
+ * is the host's, becomes its slash.
  */
 static const char *origin_form(const char *target)
 {

@@ -74,7 +74,9 @@ static int read_request(struct http_exchange *exchange)
 
 /* --- the end of a connection --- */
 
-/* After an answer that ends a connection: what the client goes on sending must not reset it before the answer is read. */
+/*
+ * After an answer that ends a connection: what the client goes on sending must not reset it before the answer is read.
+ */
 static void linger(weir_conn *conn)
 {
     char *data;

@@ -19,12 +19,15 @@ int http_parse_url(const char *text, struct http_url *url);
 int http_resolve_url(const struct http_url *base, const char *location, struct http_url *url);
 
 /*
- * Decodes %XX of `size` bytes of text into at most `most - 1` bytes and a NUL. Returns the length; -1 with EINVAL where a % is
- * none, a NUL would come out, or there is no room. `plus`: a + is a space, as in queries.
+ * Decodes %XX of `size` bytes of text into at most `most - 1` bytes and a NUL. Returns the length; -1 with EINVAL
+ * where a % is none, a NUL would come out, or there is no room. `plus`: a + is a space, as in queries.
  */
 ssize_t http_unescape(const char *text, size_t size, bool plus, char *to, size_t most);
 
-/* Escapes what may not stand in a path (slashes stay) or (`query`) in a query's value. Returns the length, -1: no room. */
+/*
+ * Escapes what may not stand in a path (slashes stay) or (`query`) in a query's value. Returns the length, -1: no
+ * room.
+ */
 ssize_t http_escape(const char *text, bool query, char *to, size_t most);
 
 /* The decoded value of a key in a target's query. 1, 0: it is not there, -1: malformed, or no room. */

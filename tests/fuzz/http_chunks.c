@@ -1,6 +1,6 @@
 /*
- * Bodies over random cuts, read in pieces of any size, judged by a reader that has all of the stream before it: the same
- * bytes come out, malformed is what is malformed there, and what follows a body is left to the byte.
+ * Bodies over random cuts, read in pieces of any size, judged by a reader that has all of the stream before it: the
+ * same bytes come out, malformed is what is malformed there, and what follows a body is left to the byte.
  *
  * The input: a byte for the kind and one for the length of a body, one for the pieces, a count, that many bytes of the
  * script of the stream (see harness/stream.c), the stream's bytes.

@@ -113,7 +113,8 @@ class Page:
         """Waits until an expression is true."""
         deadline = time.monotonic() + PATIENCE
         while not self.evaluate(expression):
-            assert time.monotonic() < deadline, f"{expression} does not come about: {self.evaluate('document.body.innerText')}"
+            seen = time.monotonic() < deadline or self.evaluate("document.body.innerText")
+            assert seen is True, f"{expression} does not come about: {seen}"
             time.sleep(0.05)
 
     def press(self, key):

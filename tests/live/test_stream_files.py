@@ -86,7 +86,8 @@ def test_what_is_no_range_is_the_whole(address, asked):
     assert status == 200 and body == DATA
 
 
-@pytest.mark.parametrize("name, asked", [("big.mp3", "bytes=3000000-"), ("big.mp3", "bytes=-0"), ("empty.mp3", "bytes=0-")])
+@pytest.mark.parametrize("name, asked", [("big.mp3", "bytes=3000000-"), ("big.mp3", "bytes=-0"),
+                                         ("empty.mp3", "bytes=0-")])
 def test_a_range_beyond_the_end(address, name, asked):
     status, fields, _ = ask(address, "/files/" + name, Range=asked)
     assert status == 416
@@ -150,9 +151,9 @@ def test_the_listing_is_text(address):
 
 
 def test_a_folder_has_its_slash(address):
-    for path, location in [("/files", "/files/"), ("/files/album", "/files/album/"), ("/files/album/inner", "/files/album/inner/")]:
+    for path in "/files", "/files/album", "/files/album/inner":
         status, fields, _ = ask(address, path)
-        assert (status, fields["location"]) == (301, location)
+        assert (status, fields["location"]) == (301, path + "/")
 
 
 def test_a_long_listing_has_pages(serve, tmp_path):

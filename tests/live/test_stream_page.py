@@ -1,4 +1,5 @@
 """The page of weir serve stream in a browser: plays, follows the titles, works by keyboard, asks nobody else."""
+import json
 import re
 
 import pytest
@@ -33,8 +34,8 @@ def audio(tmp_path_factory):
 
 @pytest.fixture
 def station(serve, audio, tmp_path):
-    return serve("stream", "http://127.0.0.1:0", "--media", audio, "--name", NAME, "--description", "day & <i>night</i>",
-                 "--source-password-file", passwords(tmp_path, PASSWORDS))
+    return serve("stream", "http://127.0.0.1:0", "--media", audio, "--name", NAME, "--description",
+                 "day & <i>night</i>", "--source-password-file", passwords(tmp_path, PASSWORDS))
 
 
 def url(station, path="/"):
@@ -95,7 +96,7 @@ def test_a_live_source_can_be_chosen(page, station, audio):
     source.close()
     wait_until(lambda: "live" not in mounts(station.address("http")))
     page.evaluate(LOOK_NOW)
-    page.wait("document.getElementById('source').textContent === 'On now: %s'" % NAME.replace("'", "\\'"))  # which is heard now
+    page.wait(f"document.getElementById('source').textContent === 'On now: ' + {json.dumps(NAME)}")  # is heard now
     assert not page.complaints()
 
 
@@ -115,7 +116,8 @@ def test_fits_and_can_be_read(page, station, tmp_path, width, height, scheme):
 CONTRAST = """(() => {
   const parts = (colour) => colour.match(/[0-9.]+/g).map(Number);
   const light = (colour) => {
-    const [r, g, b] = parts(colour).map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    const [r, g, b] = parts(colour).map((v) => v / 255)
+      .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   const ground = (element) => {
@@ -150,7 +152,7 @@ def test_nothing_but_its_own_runs(page, station):
     assert "unsafe" not in policy and policy.startswith("default-src 'none';")
     assert len(re.findall(r"'sha256-[A-Za-z0-9+/]{43}='", policy)) == 2
     page.go(url(station))
-    page.evaluate("document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.bad = 1'}))")
+    page.evaluate("document.body.append(Object.assign(document.createElement('script'), {textContent: 'bad = 1'}))")
     page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.bad = 1\">')")
     page.wait("true")
     assert page.evaluate("window.bad") is None

@@ -4,8 +4,8 @@
 #include "range.h"
 
 /*
- * Whether a list of entity tags has this one. `weakly`: as If-None-Match compares, where W/"x" is as good as "x". What is no
- * list of tags has none.
+ * Whether a list of entity tags has this one. `weakly`: as If-None-Match compares, where W/"x" is as good as "x". What
+ * is no list of tags has none.
  */
 static bool lists_tag(const char *list, const char *tag, bool weakly)
 {

@@ -42,7 +42,9 @@ static void put_link(FILE *out, const char *name)
     fputs("</a></li>\n", out);
 }
 
-/* What a folder has of a name: the file in it, or the folder with its slash. NULL: nothing, or what was seen already. */
+/*
+ * What a folder has of a name: the file in it, or the folder with its slash. NULL: nothing, or what was seen already.
+ */
 static const char *entry_of(struct listing *listing, const char *name, char entry[NAME_MOST])
 {
     size_t length = strlen(listing->folder);

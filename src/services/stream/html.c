@@ -22,7 +22,10 @@ void html_put(FILE *out, const char *text)
         }
 }
 
-/* "'sha256-...'": a style or script by its digest (CSP 3, 2.3.1), so that no other one runs whatever is put into the page. */
+/*
+ * "'sha256-...'": a style or script by its digest (CSP 3, 2.3.1), so that no other one runs whatever is put into the
+ * page.
+ */
 static void write_source(const char *text, char source[SOURCE_MOST])
 {
     unsigned char digest[crypto_hash_sha256_BYTES];

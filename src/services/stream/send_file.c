@@ -32,7 +32,9 @@ static void read_validators(const struct stat *status, struct validators *valida
     validators->modified = status->st_mtim.tv_sec < validators->now ? status->st_mtim.tv_sec : validators->now;
 }
 
-/* Whatever a file holds, nothing in it runs; a browser that shows a file of its own accord loads it as media or image. */
+/*
+ * Whatever a file holds, nothing in it runs; a browser that shows a file of its own accord loads it as media or image.
+ */
 static void write_fields(const struct sending *sending, const char *more, char fields[FIELDS_MOST])
 {
     char date[HTTP_DATE_SIZE];

@@ -26,7 +26,10 @@ static inline size_t fuzz_http_consumed(const struct fuzz_stream *stream)
     return stream->given - weir__lines_left(stream->conn);
 }
 
-/* Whether a call ended for what the stream holds, and not for what the script did: the same stream in other pieces says the same. */
+/*
+ * Whether a call ended for what the stream holds, and not for what the script did: the same stream in other pieces
+ * says the same.
+ */
 static inline bool fuzz_http_is_verdict(int result)
 {
     return result >= 0 || errno == EPROTO || errno == EMSGSIZE;
