@@ -4,9 +4,10 @@ weir serve stream beside nginx with sendfile: a file of 1 GiB over tcp:// and ov
 
     bench/files.py --weir build/weir [--rounds 7] [--size 1024] [--check]
 
-The server has one CPU, the client another; the client has the kernel drop what it receives (MSG_TRUNC), so that it costs little.
-Rounds are interleaved, ratios are taken within a round, and their median is told: of the rate, and of the CPU time of the server's
-process. With --check the exit status is 1 where a bar is missed: nginx's rate at least and its CPU time at most, within 5 %.
+The server has one CPU, the client another; the client has the kernel drop what it receives (MSG_TRUNC), so that it
+costs little. Rounds are interleaved, ratios are taken within a round, and their median is told: of the rate, and of the
+CPU time of the server's process. With --check the exit status is 1 where a bar is missed: nginx's rate at least and its
+CPU time at most, within 5 %.
 """
 import argparse
 import contextlib
