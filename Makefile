@@ -11,7 +11,7 @@ help:
 	@echo 'make run       start every service on its default endpoint'
 	@echo 'make test      run the tests'
 	@echo 'make check     format, floors, linters, both compilers, sanitizers, valgrind, aarch64'
-	@echo 'make bench     measure beside the peers, into docs/performance.md'
+	@echo 'make bench     measure beside the peers, all that is claimed, or WORK="tls radio"; bench/README.md tells what'
 	@echo 'make sim       run the scenarios of the simulator: SEEDS=2000 of each, or of SCENARIO=…'
 	@echo 'make sim-check plant mistakes in a copy, and see the simulator find each'
 	@echo 'make soak      clients at full speed, and everything back where it began: TIME=30 seconds'
@@ -65,9 +65,9 @@ check-aarch64: check-setup
 	scripts/test-aarch64
 
 bench:
-	@scripts/setup build bench
+	@scripts/setup build test bench
 	@scripts/build build-bench -Dbench=true
-	python3 bench/run.py --build build-bench --write docs
+	@scripts/bench build-bench $(WORK)
 
 sim:
 	@scripts/setup build test
