@@ -24,6 +24,7 @@ struct weir__ssh_words {
     bool stands;      /* the channel was opened, or what is forwarded is listened for */
     bool ended;       /* the channel's end came */
     bool multiplexed; /* another ssh has the channel: this one does not see its end */
+    bool lost;        /* so much was not read in time that some may not have been written, its end among it */
     bool old;         /* it does not know LogVerbose (OpenSSH before 8.5) */
     char strong[256]; /* the last line that says why, and of those that say that something was the last; "" */
     char weak[256];

@@ -54,7 +54,8 @@ int weir__ssh_false_end(const weir_conn *conn)
     struct weir__ssh *ssh = conn->rare->ssh;
     weir__ssh_listen(ssh);
     pthread_mutex_lock(&ssh->lock);
-    bool is_end = ssh->words.ended || ssh->words.multiplexed;
+    bool lost = ssh->words.lost && *ssh->words.strong == '\0';
+    bool is_end = ssh->words.ended || ssh->words.multiplexed || lost;
     int number = ssh->deaf ? ssh->deaf : ECONNRESET;
     pthread_mutex_unlock(&ssh->lock);
     return is_end ? 0 : number;

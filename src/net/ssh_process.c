@@ -58,15 +58,21 @@ static void close_ends(struct ends *ends)
 
 /* --- listening --- */
 
+/* A pipe of 64 KiB, whose pages are not all filled to their ends, may have been full. */
+enum { PIPE_FULL = 48 * 1024 };
+
 /* Bounded by what fits a pipe. */
 static void listen_locked(struct weir__ssh *ssh)
 {
     char data[1024];
+    size_t heard = 0;
     ssize_t got;
     do {
         got = ssh->errors < 0 ? 0 : weir__system()->read(ssh->errors, data, sizeof data);
         if (got > 0)
             weir__ssh_hear(&ssh->words, data, (size_t)got);
+        heard += got > 0 ? (size_t)got : 0;
+        ssh->words.lost = ssh->words.lost || heard >= PIPE_FULL;
     } while (got > 0 || (got < 0 && errno == EINTR));
     if (got < 0 && errno != EAGAIN)
         ssh->deaf = errno;

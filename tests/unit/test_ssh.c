@@ -250,6 +250,21 @@ static void words_that_nobody_reads_hold_up_nothing(void)
     check_gone();
 }
 
+/* As of an old one, which tells of each window: what came after them is not known, and so no reason to fail. */
+static void an_end_whose_word_was_lost_is_an_end(void)
+{
+    char byte;
+    ssh_is(STANDS
+           "read line; yes 'debug2: channel 0: window 1 sent adjust 1' | head -c 1000000 >&2; echo done; " ENDED);
+    weir_conn *conn = connected();
+    check(weir_send_all(conn, "go\n", 3) == 0);
+    check_received(conn, "done\n");
+    check(weir_recv(conn, &byte, 1) == 0);
+    check(weir_at_end(conn));
+    weir_close(conn);
+    check_gone();
+}
+
 /* --- closing --- */
 
 static void what_was_sent_gets_away_before_it_ends(void)
@@ -445,6 +460,7 @@ int main(void)
         EVERYWHERE(a_copy_notices_a_death),
         EVERYWHERE(of_a_shared_one_an_end_is_an_end),
         EVERYWHERE(words_that_nobody_reads_hold_up_nothing),
+        EVERYWHERE(an_end_whose_word_was_lost_is_an_end),
         EVERYWHERE(what_was_sent_gets_away_before_it_ends),
         EVERYWHERE(a_timeout_does_not_keep_back_what_was_sent),
         cmocka_unit_test(one_that_does_not_end_is_ended),
