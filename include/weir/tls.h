@@ -23,10 +23,11 @@ typedef struct weir_tls_options {
      */
     const char *ca;
     const char *server_name; /* clients: the name that the certificate must be for; default: the endpoint's host */
-    bool insecure;    /* clients: take any certificate. Whoever sits in between reads all; said in the log each time */
-    bool fresh;       /* clients: shake hands in full, not with the session of a connection before */
-    bool wipe;        /* overwrite what was read where it was deciphered, which costs some: for passwords */
-    const char *alpn; /* protocols, the dearest first, with commas: "h2,http/1.1"; default: none are spoken of */
+    bool insecure; /* clients: take any certificate. Whoever sits in between reads all; said in the log each time */
+    bool fresh;    /* clients: shake hands in full, not with the session of a connection before */
+    bool wipe;     /* overwrite what was read where it was deciphered, which costs some: for passwords */
+    /* protocols, the dearest first, with commas: "h2,http/1.1"; default: none are spoken of, but by https servers "http/1.1" */
+    const char *alpn;
 } weir_tls_options;
 
 /*

@@ -274,10 +274,14 @@ int weir__tls_end(weir_conn *conn)
 {
     struct weir__tls *tls = weir__tls_of(conn);
     pthread_mutex_lock(&tls->lock);
+    tls->heard = false;
     say_end(tls);
     int result = tls->owes ? flush(conn) : emptied(conn);
     int number = errno;
+    bool heard = tls->heard;
     pthread_mutex_unlock(&tls->lock);
+    if (heard)
+        tell_reader(conn);
     errno = number;
     return result;
 }

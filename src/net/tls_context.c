@@ -5,6 +5,7 @@
 #include "net/tls_context.h"
 
 #include <errno.h>
+#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509err.h>
@@ -66,26 +67,35 @@ static int write_protocols(struct weir__tls_context *context)
     }
 }
 
+/* What a server's connection speaks: what the options say, and by https where they say nothing HTTP/1.1. NULL: nothing. */
+static const unsigned char *protocols_of(const struct weir__tls_context *context, SSL *ssl, unsigned *length)
+{
+    static const unsigned char http[] = "\x08http/1.1";
+    const weir_conn *conn = BIO_get_data(SSL_get_rbio(ssl));
+    bool spoken = context->protocols || conn->scheme != WEIR_SCHEME_HTTPS;
+    *length = spoken ? context->protocols_length : sizeof http - 1;
+    return spoken ? context->protocols : http;
+}
+
 /* The server's first that the client has too; where there is none the handshake ends, as RFC 7301 demands. */
 static int choose_protocol(SSL *ssl, const unsigned char **chosen, unsigned char *length, const unsigned char *offered,
                            unsigned offered_length, void *arg)
 {
-    const struct weir__tls_context *context = arg;
-    (void)ssl;
+    unsigned own_length;
+    const unsigned char *own = protocols_of(arg, ssl, &own_length);
     unsigned char *found;
-    int result =
-        SSL_select_next_proto(&found, length, context->protocols, context->protocols_length, offered, offered_length);
+    if (!own)
+        return SSL_TLSEXT_ERR_NOACK;
+    int result = SSL_select_next_proto(&found, length, own, own_length, offered, offered_length);
     *chosen = found;
     return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 static int set_protocols(const struct weir__tls_context *context, SSL_CTX *made)
 {
-    if (!context->protocols)
-        return 0;
     if (context->server)
         SSL_CTX_set_alpn_select_cb(made, choose_protocol, (void *)(uintptr_t)context);
-    else if (SSL_CTX_set_alpn_protos(made, context->protocols, context->protocols_length) != 0)
+    else if (context->protocols && SSL_CTX_set_alpn_protos(made, context->protocols, context->protocols_length) != 0)
         return weir__fail_memory("tls");
     return 0;
 }

@@ -208,14 +208,18 @@ static int wait_for_other(weir_conn *conn, int direction, const char *step)
 int weir__tls_ready(weir_conn *conn, int direction, const char *step)
 {
     struct weir__tls *tls = weir__tls_of(conn);
-    uint8_t state = WEIR__TLS_NEW;
-    if (tls->state == WEIR__TLS_READY)
-        return 0;
-    if (atomic_compare_exchange_strong(&tls->state, &state, WEIR__TLS_SHAKING))
-        return shake_and_settle(conn, direction, deadline_of(conn, direction));
-    if (state == WEIR__TLS_SHAKING && wait_for_other(conn, direction, step) < 0)
-        return -1;
-    return tls->state == WEIR__TLS_READY ? 0 : weir__conn_fail(conn, tls->failure, step);
+    for (;;) {
+        uint8_t state = WEIR__TLS_NEW;
+        if (tls->state == WEIR__TLS_READY)
+            return 0;
+        if (atomic_compare_exchange_strong(&tls->state, &state, WEIR__TLS_SHAKING))
+            return shake_and_settle(conn, direction, deadline_of(conn, direction));
+        if (state == WEIR__TLS_FAILED)
+            return weir__conn_fail(conn, tls->failure, step);
+        /* a select may go away from it again: then it is ours to make */
+        if (state == WEIR__TLS_SHAKING && wait_for_other(conn, direction, step) < 0)
+            return -1;
+    }
 }
 
 bool weir__tls_try(weir_conn *conn)

@@ -308,6 +308,69 @@ static void protocols_are_agreed_on_or_there_is_no_connection(void)
     weir_listener_close(meeting.listener);
 }
 
+static void *handshake_of(void *arg)
+{
+    check(weir_handshake(arg) == 0);
+    return NULL;
+}
+
+static void *connect_and_wait(void *arg)
+{
+    weir_tls_options client = trusting();
+    weir_conn *conn = connect_to(arg, &client);
+    char byte;
+    check(conn && weir_recv(conn, &byte, 1) == 0);
+    weir_close(conn);
+    return NULL;
+}
+
+/* A select is at it for a moment only: who waited for it then goes on with the handshake. */
+static void a_call_goes_on_with_what_a_select_has_left(void)
+{
+    weir_tls_options server = server_options("server");
+    weir_listener *listener = listener_of(&server);
+    pthread_t client = beside(connect_and_wait, listener);
+    weir_conn *conn = weir_accept(listener);
+    check(conn);
+    weir__tls_of(conn)->state = WEIR__TLS_SHAKING;
+    pthread_t caller = beside(handshake_of, conn);
+    while (!conn->side[0].busy)
+        weir_sleep(WEIR_MS(1));
+    weir_sleep(WEIR_MS(3));
+    weir__tls_of(conn)->state = WEIR__TLS_NEW;
+    join_beside(caller);
+    weir_close(conn);
+    join_beside(client);
+    weir_listener_close(listener);
+}
+
+/* Where nobody says otherwise: who offers HTTP/2 too is told at once which it is to be. */
+static void https_speaks_http(void)
+{
+    weir_tls_options server = server_options("server"), client = trusting();
+    struct meeting meeting = {.listener =
+                                  weir_listen("https://127.0.0.1:0", WEIR_OPTIONS(weir_listen_options, .tls = server)),
+                              .shakes = true};
+    check(meeting.listener);
+    client.alpn = "h2,http/1.1";
+    pthread_t thread = beside(accept_one, &meeting);
+    weir_conn *conn = connect_to(meeting.listener, &client);
+    check(conn);
+    join_beside(thread);
+    check_text(weir_alpn(conn), "http/1.1");
+    check_text(weir_alpn(meeting.accepted), "http/1.1");
+    weir_close(conn);
+    weir_close(meeting.accepted);
+    client.alpn = "h2";
+    meeting.shakes = false;
+    thread = beside(accept_in_vain, &meeting);
+    check(connect_to(meeting.listener, &client) == NULL);
+    check_text(weir_error()->reason, "it has no protocol in common with us (ALPN)");
+    join_beside(thread);
+    weir_close(meeting.accepted);
+    weir_listener_close(meeting.listener);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +388,8 @@ int main(void)
         EVERYWHERE(each_call_has_its_own_time_in_a_handshake),
         EVERYWHERE(a_file_that_does_not_come_holds_up_nobody),
         EVERYWHERE(protocols_are_agreed_on_or_there_is_no_connection),
+        EVERYWHERE(a_call_goes_on_with_what_a_select_has_left),
+        EVERYWHERE(https_speaks_http),
     };
     return cmocka_run_group_tests_name("tls_handshake", tests, make_certificates, remove_certificates);
 }

@@ -259,6 +259,25 @@ static void an_end_is_said_after_it(void)
     forget_peer(&peer);
 }
 
+/* It receives on the way: a reader that is about to wait is told, since the socket no longer does. */
+static void a_reader_is_told_of_what_the_end_has_received(void)
+{
+    struct peer peer;
+    char byte;
+    weir_conn *conn = meet_peer(&peer);
+    size_t sent = send_part(&peer, conn);
+    check(SSL_write(peer.ssl, "y", 1) == 1);
+    pass_on(&peer, sent);
+    struct pollfd arrived = {.fd = weir_fd(conn), .events = POLLIN};
+    check(poll(&arrived, 1, 10000) == 1);
+    check(weir_shutdown(conn, SHUT_WR) == 0);
+    check(weir__tls_of(conn)->told);
+    check(weir_recv(conn, &byte, 1) == 1 && byte == 'y');
+    expect_end(&peer);
+    weir_close(conn);
+    forget_peer(&peer);
+}
+
 static void a_cut_in_the_middle_of_it_is_told(void)
 {
     struct peer peer;
@@ -445,6 +464,7 @@ int main(void)
         EVERYWHERE(a_writer_that_waits_has_its_deadline),
         EVERYWHERE(a_copy_goes_on_after_it),
         EVERYWHERE(an_end_is_said_after_it),
+        EVERYWHERE(a_reader_is_told_of_what_the_end_has_received),
         EVERYWHERE(a_cut_in_the_middle_of_it_is_told),
         EVERYWHERE(an_answer_does_not_wait_for_the_next_writer),
         EVERYWHERE(a_handshake_waits_for_room),
