@@ -64,7 +64,7 @@ static bool is_request_line(const struct line *line)
     if (!version || version == target + 1 || version + 1 == end)
         return false;
     for (const char *byte = target + 1; byte < end; byte++)
-        if ((*byte == ' ' && byte != version) || *byte == '\t' || *byte == '#' || *byte < ' ')
+        if ((*byte <= ' ' && byte != version) || *byte == '#' || (unsigned char)*byte >= 0x7f)
             return false;
     return http_is_token(line->text, (size_t)(target - line->text)) &&
            is_version(version + 1, (size_t)(end - version - 1));
