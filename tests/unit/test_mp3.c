@@ -173,6 +173,42 @@ static void free_format(void **state)
     check_found(&stream, (const int[]){0, 1000, 2001, 3001, -1});
 }
 
+/* What only looks so: the same bytes again and again, at no distance that a frame has, or at different ones. */
+static void no_free_format(void **state)
+{
+    (void)state;
+    static const uint8_t header[] = {0xff, 0xff, 0, 0};
+    static const size_t gaps[] = {100, 112, 124};
+    struct stream dense = {0}, uneven = {0};
+    while (dense.size < 4096)
+        put(&dense, header, sizeof header);
+    check_found(&dense, (const int[]){-1});
+    for (int i = 0; i < 30; i++)
+        put_frame(&uneven, 0xffff0000, gaps[i % 3]);
+    check_found(&uneven, (const int[]){-1});
+}
+
+/* Each a slot shorter than the one before, until they are nothing: whoever reads must get on. */
+static void free_format_that_shrinks(void **state)
+{
+    (void)state;
+    struct stream stream = {0};
+    struct mp3_frame frame, before = {.length = 0};
+    uint64_t skip, at = 0;
+    for (int i = 0; i < 4; i++)
+        put_frame(&stream, 0xffff0000, 80);
+    for (size_t length = 76; length > 4; length -= 4)
+        put_frame(&stream, 0xffff0000, length);
+    for (int i = 0; i < 100; i++)
+        put_frame(&stream, 0xffff0000, 4);
+    while (mp3_next(stream.bytes + at, stream.size - at, true, at ? &before : NULL, &skip, &frame) == MP3_FRAME) {
+        assert_in_range(frame.length, 64, 84);
+        at += skip + frame.length;
+        before = frame;
+    }
+    assert_true(at > 500);
+}
+
 static void information(void **state)
 {
     (void)state;
@@ -212,10 +248,10 @@ static void durations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(headers),   cmocka_unit_test(no_headers),  cmocka_unit_test(channels),
-        cmocka_unit_test(rubbish),   cmocka_unit_test(tags),        cmocka_unit_test(long_tag),
-        cmocka_unit_test(waits),     cmocka_unit_test(free_format), cmocka_unit_test(information),
-        cmocka_unit_test(durations),
+        cmocka_unit_test(headers),   cmocka_unit_test(no_headers),     cmocka_unit_test(channels),
+        cmocka_unit_test(rubbish),   cmocka_unit_test(tags),           cmocka_unit_test(long_tag),
+        cmocka_unit_test(waits),     cmocka_unit_test(free_format),    cmocka_unit_test(information),
+        cmocka_unit_test(durations), cmocka_unit_test(no_free_format), cmocka_unit_test(free_format_that_shrinks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

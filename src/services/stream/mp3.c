@@ -8,8 +8,9 @@ enum {
     ID3V1 = 128,
     APE_HEADER = 32,
     APE_MOST = 1 << 28,
-    FREE_LEAST = 16,
-    FREE_MOST = MP3_FRAME_MOST - 4
+    FREE_LEAST = 64,
+    FREE_MOST = MP3_FRAME_MOST - 4,
+    FREE_HEADERS = 4 /* as far from each other are none by chance: a quiet WAV is full of ff ff 00 00 */
 };
 
 /*
@@ -158,26 +159,32 @@ static bool is_same_free(const uint8_t *a, const uint8_t *b)
     return a[0] == b[0] && a[1] == b[1] && (a[2] & 0xfc) == (b[2] & 0xfc) && a[3] >> 6 == b[3] >> 6;
 }
 
-/* Whether `length` is it: a third header is as far behind the second. */
+/* Whether `length` is it: the next headers are as far behind each other, but for the padding. */
 static enum verdict is_distance(const struct input *input, size_t at, struct mp3_frame *frame, uint32_t length)
 {
-    const uint8_t *first = input->bytes + at, *second = first + length;
-    struct mp3_frame next, after;
-    if (!is_same_free(first, second) || !mp3_header(second, &next))
-        return NO;
-    size_t distance = length - padding(first, frame) + padding(second, &next);
+    const uint8_t *first = input->bytes + at;
+    size_t bare = length - padding(first, frame), next = at + length;
     frame->length = length;
-    return follows(input, at + length + distance, frame, &after);
+    for (int headers = 1; headers < FREE_HEADERS; headers++) {
+        struct mp3_frame other;
+        if (next + MP3_HEADER > input->size)
+            return input->last ? NO : MORE;
+        if (!is_same_free(first, input->bytes + next) || !mp3_header(input->bytes + next, &other))
+            return NO;
+        next += bare + padding(input->bytes + next, frame);
+    }
+    return YES;
 }
 
+/* Where the same bytes come again, there the next frame begins: sooner than any is long, and they are no header. */
 static enum verdict find_distance(const struct input *input, size_t at, struct mp3_frame *frame)
 {
-    for (uint32_t length = FREE_LEAST; length <= FREE_MOST; length++) {
+    const uint8_t *first = input->bytes + at;
+    for (uint32_t length = MP3_HEADER; length <= FREE_MOST; length++) {
         if (at + length + MP3_HEADER > input->size)
             return input->last ? NO : MORE;
-        enum verdict verdict = is_distance(input, at, frame, length);
-        if (verdict != NO)
-            return verdict;
+        if (is_same_free(first, first + length))
+            return length < FREE_LEAST ? NO : is_distance(input, at, frame, length);
     }
     return NO;
 }
@@ -190,7 +197,8 @@ static enum verdict is_free_frame(const struct input *input, size_t at, struct m
     for (uint32_t change = 0; before && change <= 2 * slot; change += slot) {
         struct mp3_frame next;
         frame->length = before->length - slot + change;
-        enum verdict verdict = frame->length > FREE_MOST ? NO : follows(input, at + frame->length, frame, &next);
+        bool is_length = frame->length >= FREE_LEAST && frame->length <= FREE_MOST;
+        enum verdict verdict = is_length ? follows(input, at + frame->length, frame, &next) : NO;
         if (verdict != NO)
             return verdict;
     }
