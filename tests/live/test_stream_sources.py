@@ -9,8 +9,8 @@ import subprocess
 import pytest
 
 from conftest import seconds
-from streaming import (Listener, Source, basic, frames, get, make_audio, mounts, passwords, quiet_address,  # noqa: F401
-                       wait_until)
+from streaming import (Listener, Source, Talk, basic, frames, get, make_audio, mounts, passwords,  # noqa: F401
+                       quiet_address, wait_until)
 
 
 @pytest.fixture(scope="session")
@@ -179,6 +179,22 @@ def test_others_are_relayed_as_they_come(radio, address, audio, tmp_path, kind, 
     decoded = subprocess.run(["ffmpeg", "-loglevel", "error", "-i", str(heard), "-f", "s16le", "-"], check=True,
                              capture_output=True, timeout=seconds(30), stdin=subprocess.DEVNULL)
     assert len(decoded.stdout) > 44100
+    source.close()
+    listener.close()
+
+
+def test_who_comes_before_the_audio_waits_for_it(address, audio):
+    """An answer is of one type: that of the source, of which the first page is to come, and not the radio's."""
+    get(address, "/radio.m3u")
+    wait_until(lambda: mounts(address).get("radio", {}).get("total_bytes_read", 0) > 2000)
+    source = Source(address, kind="application/ogg")
+    assert source.read_head().status == 200
+    wait_until(lambda: "live" in mounts(address))
+    listener = Talk(address, b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n")
+    wait_until(lambda: mounts(address)["live"]["listeners"] == 1)
+    source.send((audio / "live.ogg").read_bytes())
+    assert listener.read_head().fields["content-type"] == "application/ogg"
+    assert listener.read(4) == b"OggS"
     source.close()
     listener.close()
 

@@ -159,7 +159,10 @@ static void pages_of_ogg(void **state)
         put(page, make_page(page, 2, 0, 1));
         if (stream == 1)
             expect(page, 384);
-        put(page, make_page(page, 0, 0, 2));
+        put(page, make_page(page, 0, UINT64_MAX, 2)); /* a picture goes on on the next */
+        if (stream == 1)
+            expect(page, 384);
+        put(page, make_page(page, 1, 0, 2));
         if (stream == 1)
             expect(page, 384);
         for (uint64_t i = 1; i < 20; i++)

@@ -142,6 +142,29 @@ static void a_boundary_is_the_next_start(void **state)
     tear_down(&around);
 }
 
+/* Ogg: what is before a header is of the one before, which nobody gets who begins now. */
+static void a_listener_begins_behind_the_header(void **state)
+{
+    (void)state;
+    struct around around = set_up();
+    uint64_t position;
+    assert_int_equal(reel_set_header(around.reel, "one", 3), 0);
+    write_frames(around.reel, 100, true);
+    assert_true(reel_join(around.reel, 10 * FRAME, &position));
+    assert_int_equal(position, 90 * FRAME);
+    write_frames(around.reel, 1, false);
+    assert_int_equal(reel_set_header(around.reel, "two", 3), 0);
+    assert_false(reel_join(around.reel, 10 * FRAME, &position));
+    write_frames(around.reel, 5, true);
+    assert_true(reel_join(around.reel, 10 * FRAME, &position));
+    assert_int_equal(position, 101 * FRAME);
+    assert_true(reel_join(around.reel, 4 * FRAME + 1, &position));
+    assert_int_equal(position, 101 * FRAME);
+    assert_true(reel_join(around.reel, 0, &position));
+    assert_int_equal(position, 105 * FRAME);
+    tear_down(&around);
+}
+
 /* Starts that are closer than a block has places for are passed over, without harm. */
 static void close_starts_are_passed_over(void **state)
 {
@@ -399,6 +422,26 @@ static void a_title_is_sent_when_it_changes(void **state)
     end_hearing(&hearing);
 }
 
+/* Ogg: whoever misses where another stream began is given its header. */
+static void who_is_set_forward_gets_the_header(void **state)
+{
+    (void)state;
+    struct hearing hearing;
+    char data[2 * FRAME];
+    begin_hearing(&hearing, false, 0);
+    hearing.listener.ends = WEIR_FOREVER;
+    write_frames(hearing.around.reel, 50, true);
+    assert_int_equal(reel_set_header(hearing.around.reel, "header", 6), 0);
+    write_frames(hearing.around.reel, 250, true); /* of which 70,000 bytes are no longer behind */
+    mounts_stop(hearing.around.mounts); /* so that it is one turn */
+    listener_run(&hearing.listener);
+    assert_int_equal(weir_read_exactly(hearing.pair[1], data, sizeof data), 0);
+    assert_memory_equal(data, "header", 6);
+    assert_int_equal(data[6], byte_at(289 * FRAME)); /* a burst, 4,096 bytes, before the end */
+    assert_int_equal(atomic_load(&hearing.around.mount->skipped), 1);
+    end_hearing(&hearing);
+}
+
 static void who_is_gone_is_told(void **state)
 {
     (void)state;
@@ -530,6 +573,7 @@ int main(void)
         cmocka_unit_test(what_is_old_is_not_kept),
         cmocka_unit_test(an_end_is_one),
         cmocka_unit_test(a_boundary_is_the_next_start),
+        cmocka_unit_test(a_listener_begins_behind_the_header),
         cmocka_unit_test(close_starts_are_passed_over),
         cmocka_unit_test(what_is_held_stays),
         cmocka_unit_test(a_full_stretch_ends_at_a_start),
@@ -540,6 +584,7 @@ int main(void)
         cmocka_unit_test(all_is_heard_at_once),
         cmocka_unit_test(all_is_heard_through_a_small_socket),
         cmocka_unit_test(a_title_is_sent_when_it_changes),
+        cmocka_unit_test(who_is_set_forward_gets_the_header),
         cmocka_unit_test(who_is_gone_is_told),
         cmocka_unit_test(all_at_once),
     };

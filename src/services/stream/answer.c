@@ -9,6 +9,9 @@
 /* Between two looks whether a source has come. */
 #define LOOK WEIR_MS(50)
 
+/* How long what is only coming is waited for, where there is something else to hear meanwhile. */
+#define COMING WEIR_S(5)
+
 /*
  * What web players need, and what they may see. Of a range nothing is said: it is a stream, and all of it the answer.
  */
@@ -123,16 +126,26 @@ static void stream(struct mount *mount, struct http_exchange *exchange, struct r
     finish(listener, exchange);
 }
 
-/* What there is to hear, waited for where a relay may bring it. Held; NULL: nothing, and nothing came. */
+/* What there is to hear of a mount, its own rather than another's: an answer is of one type, whatever comes later. */
+static struct reel *hear(struct mount *mount, bool others)
+{
+    struct reel *reel = mount_heard(mount, NULL);
+    if (!reel || others || reel_mount(reel) == mount || !mount_is_coming(mount))
+        return reel;
+    reel_drop(reel);
+    return NULL;
+}
+
+/* What there is to hear, waited for where it is coming. Held; NULL: nothing, and nothing came. */
 static struct reel *await(struct mount *mount)
 {
     struct mounts *mounts = mount->mounts;
-    int64_t deadline = weir_deadline(mounts->options.grace);
-    struct reel *reel = mount_heard(mount, NULL);
-    while (!reel && mount->status.kind != MOUNT_LIVE && weir_now() < deadline && !atomic_load(&mounts->stopped) &&
-           !weir_server_stopping(weir_server_self()) && weir_sleep(LOOK) == 0)
-        reel = mount_heard(mount, NULL);
-    return reel;
+    int64_t deadline = weir_deadline(mounts->options.grace), others = weir_deadline(COMING);
+    struct reel *reel = hear(mount, false);
+    while (!reel && (mount->status.kind == MOUNT_RADIO || mount_is_coming(mount)) && weir_now() < deadline &&
+           !atomic_load(&mounts->stopped) && !weir_server_stopping(weir_server_self()) && weir_sleep(LOOK) == 0)
+        reel = hear(mount, weir_now() >= others);
+    return reel ? reel : mount_heard(mount, NULL);
 }
 
 static void answer(struct mount *mount, struct http_exchange *exchange)

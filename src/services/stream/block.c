@@ -22,6 +22,7 @@ struct reel {
     int64_t written;
     char *header;
     size_t header_size;
+    uint64_t since;         /* where the audio begins that the header is of */
     size_t room;            /* blocks */
     struct block *blocks[]; /* a ring: that of position p is at p / BLOCK_SIZE % room */
 };
@@ -118,7 +119,8 @@ void reel_end(struct reel *reel)
 void reel_look(struct reel *reel, struct reel_look *look)
 {
     pthread_mutex_lock(&reel->lock);
-    *look = (struct reel_look){.begin = reel->begin, .end = reel->end, .ended = reel->ended, .written = reel->written};
+    *look = (struct reel_look){
+        .begin = reel->begin, .since = reel->since, .end = reel->end, .ended = reel->ended, .written = reel->written};
     pthread_mutex_unlock(&reel->lock);
 }
 
@@ -184,6 +186,7 @@ int reel_set_header(struct reel *reel, const void *data, size_t size)
     pthread_mutex_lock(&reel->lock);
     char *old = reel->header;
     reel->header = header;
+    reel->since = reel->end;
     reel->header_size = size;
     pthread_mutex_unlock(&reel->lock);
     free(old);
@@ -257,9 +260,9 @@ static bool oldest_start(struct reel *reel, uint64_t from, uint64_t *position)
 bool reel_join(struct reel *reel, uint64_t behind, uint64_t *position)
 {
     pthread_mutex_lock(&reel->lock);
-    uint64_t kept = reel->end - reel->begin;
-    bool found = behind <= kept && newest_start(reel, reel->end - behind, position);
-    found = found || oldest_start(reel, reel->begin, position);
+    uint64_t from = reel->since > reel->begin ? reel->since : reel->begin;
+    bool found = behind <= reel->end - from && newest_start(reel, reel->end - behind, position) && *position >= from;
+    found = found || oldest_start(reel, from, position);
     pthread_mutex_unlock(&reel->lock);
     return found;
 }

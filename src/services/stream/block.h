@@ -40,7 +40,10 @@ const char *reel_type(const struct reel *reel);
 /* Adds audio, at whose beginning a listener may begin (`start`). 0; -1 with ECANCELED where it has ended, ENOMEM. */
 int reel_write(struct reel *reel, const void *data, size_t size, bool start);
 
-/* What every listener gets first. Replaces the last. 0, or -1 with ENOMEM. */
+/*
+ * What every listener gets first. Replaces the last: listeners begin at what is written after it from now on. 0, or -1
+ * with ENOMEM.
+ */
 int reel_set_header(struct reel *reel, const void *data, size_t size);
 
 /* A copy of it, the caller's to free; *size is 0 and the result NULL where there is none. False without memory. */
@@ -51,6 +54,7 @@ void reel_end(struct reel *reel);
 
 struct reel_look {
     uint64_t begin, end; /* what is kept */
+    uint64_t since;      /* where the audio begins that the header is of */
     bool ended;
     int64_t written; /* when something came last; when it was made */
 };

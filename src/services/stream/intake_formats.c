@@ -81,11 +81,15 @@ static size_t ogg_length(const uint8_t *bytes, size_t size)
     return length;
 }
 
-/* Headers of all codecs come before what has a time: their position is 0. */
+/*
+ * Headers of all codecs come before what has a time: their position is 0, or -1 where none of them ends on the page, as
+ * of a picture that is longer than one.
+ */
 static bool ogg_is_header(const struct intake *intake, const uint8_t *page)
 {
-    static const uint8_t zero[8];
-    return (page[5] & OGG_FIRST) || (intake->header_open && memcmp(page + 6, zero, sizeof zero) == 0);
+    uint64_t position;
+    memcpy(&position, page + 6, sizeof position);
+    return (page[5] & OGG_FIRST) || (intake->header_open && (position == 0 || position == UINT64_MAX));
 }
 
 bool intake_next_ogg(struct intake *intake, const uint8_t *bytes, size_t size, bool last, struct intake_piece *piece)

@@ -62,15 +62,20 @@ static bool look_around(struct listener *listener, bool at_end)
     return true;
 }
 
-/* Too far behind: on with the newest that leaves it a burst. */
-static void set_forward(struct listener *listener)
+/*
+ * Too far behind: on with the newest that leaves it a burst, and with the header of that, where it is another by now.
+ * False: it cannot go on.
+ */
+static bool set_forward(struct listener *listener, uint64_t since)
 {
-    uint64_t position;
-    listener->joined =
-        reel_join(listener->reel, options_of(listener)->burst, &position) && position > listener->position;
+    uint64_t position, before = listener->position;
+    listener->joined = reel_join(listener->reel, options_of(listener)->burst, &position) && position > before;
     if (listener->joined)
         listener->position = position;
     atomic_fetch_add(&listener->mount->skipped, 1);
+    if (!listener->joined || before >= since)
+        return true;
+    return reel_header(listener->reel, &listener->rest, &listener->rest_size);
 }
 
 /* Between two frames: whether to go over to another source, or on from further ahead. False: it cannot go on. */
@@ -92,7 +97,7 @@ static bool choose(struct listener *listener)
         listener->joined = reel_join(listener->reel, options_of(listener)->burst, &listener->position);
     reel_look(listener->reel, &look);
     if (listener->joined && look.end - listener->position > options_of(listener)->queue)
-        set_forward(listener);
+        return set_forward(listener, look.since);
     return true;
 }
 

@@ -218,6 +218,14 @@ uint64_t mount_listeners(struct mount *mount)
     return atomic_load(&mount->listeners);
 }
 
+bool mount_is_coming(struct mount *mount)
+{
+    pthread_mutex_lock(&mount->lock);
+    bool coming = mount->source || mount->status.kind == MOUNT_RELAY;
+    pthread_mutex_unlock(&mount->lock);
+    return coming;
+}
+
 void mount_enter(struct mount *mount)
 {
     unsigned long long now = atomic_fetch_add(&mount->listeners, 1) + 1;

@@ -55,6 +55,12 @@ void title_drop(struct title *title);
  */
 struct reel *mount_heard(struct mount *mount, const char *type);
 
+/*
+ * Whether something of its own may be heard of it soon: it has a source, of which nothing has come yet, or is a relay,
+ * which a listener brings about.
+ */
+bool mount_is_coming(struct mount *mount);
+
 /* Counts one who listens, or has gone. */
 void mount_enter(struct mount *mount);
 void mount_leave(struct mount *mount);
