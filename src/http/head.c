@@ -168,7 +168,9 @@ static int read_response(weir_conn *conn, const char *to, struct http_head *head
         size_t length;
         int got = weir_read_until(conn, "\r\n\r\n", 4, &text, &length, HTTP_HEAD_MOST);
         if (got == 0)
-            return weir_fail(WEIR_ERROR_CLOSED, ENODATA, "read", "HTTP response", "the stream ended before it");
+            return weir_fail(WEIR_ERROR_CLOSED, ENODATA, "read", "HTTP response", "closed without an answer");
+        if (got < 0 && errno == EMSGSIZE)
+            return fail_response("its head is too long, or is none of HTTP");
         if (got < 0 || take_response(text, length, to, head) < 0)
             return -1;
         if (head->status >= 200)

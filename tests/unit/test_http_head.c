@@ -347,8 +347,22 @@ static void responses_that_are_none(void **state)
     }
     assert_int_equal(response_to("", "GET", &head), -1);
     assert_int_equal(weir_error()->kind, WEIR_ERROR_CLOSED);
+    assert_string_equal(weir_error()->reason, "closed without an answer");
     assert_int_equal(response_to("HTTP/1.1 200 OK\r\n", "GET", &head), -1);
     assert_int_equal(weir_error()->kind, WEIR_ERROR_CLOSED);
+}
+
+/* Whatever sends on and on, music perhaps, is no reason to speak of marks. */
+static void a_stream_that_is_none_is_told(void **state)
+{
+    (void)state;
+    static char bytes[HTTP_HEAD_MOST + 1000];
+    struct http_head head;
+    memset(bytes, 'x', sizeof bytes);
+    assert_int_equal(http_read_response(said_bytes(bytes, sizeof bytes), "GET", WEIR_FOREVER, &head), -1);
+    assert_int_equal(weir_error()->number, EPROTO);
+    assert_string_equal(weir_error()->reason, "its head is too long, or is none of HTTP");
+    unsay();
 }
 
 /* Each of them is as good as nothing: a server that has no other ends some time. */
@@ -382,6 +396,7 @@ int main(void)
         cmocka_unit_test(how_responses_end),
         cmocka_unit_test(a_shoutcast_server_is_understood),
         cmocka_unit_test(responses_that_are_none),
+        cmocka_unit_test(a_stream_that_is_none_is_told),
         cmocka_unit_test(informational_ones_have_a_number),
     };
     return cmocka_run_group_tests_name("http_head", tests, NULL, NULL);
