@@ -5,7 +5,7 @@
 
 #include "pull.h"
 
-enum { PLAYLIST_MOST = 65536 };
+enum { PLAYLIST_MOST = 65536, ENTRY_MOST = 2600 };
 
 static const char *const types[] = {"audio/x-mpegurl",
                                     "audio/mpegurl",
@@ -65,16 +65,50 @@ static char *first_entry(char *text)
     return entry;
 }
 
-/* An entry as a URL of its own, seen from where the list was. */
+/* Spaces and what is no ASCII, which lists have as they are, become %XX. False: there is no room. */
+static bool escape_entry(const char *entry, char *to, size_t most)
+{
+    size_t length = strlen(entry), at = 0;
+    while (length > 0 && (entry[length - 1] == ' ' || entry[length - 1] == '\t'))
+        length--;
+    for (size_t i = 0; i < length && at + 4 <= most; i++) {
+        unsigned char byte = (unsigned char)entry[i];
+        at += (size_t)snprintf(to + at, most - at, byte == ' ' || byte > 0x7f ? "%%%02X" : "%c", byte);
+    }
+    return at + 4 <= most;
+}
+
+/* "user:password@", escaped; "" where there is nobody. */
+static int write_user(const char *credentials, char *to, size_t most)
+{
+    char name[sizeof((struct http_url *)0)->credentials], user[800], password[800];
+    size_t length = strcspn(credentials, ":");
+    *to = '\0';
+    if (!*credentials)
+        return 0;
+    snprintf(name, sizeof name, "%.*s", (int)length, credentials);
+    if (http_escape(name, true, user, sizeof user) < 0 ||
+        http_escape(credentials + length + (credentials[length] == ':'), true, password, sizeof password) < 0)
+        return -1;
+    return snprintf(to, most, "%s:%s@", user, password) < (int)most ? 0 : -1;
+}
+
+/* An entry as a URL of its own, seen from where the list was; on the same server the user is the same. */
 static int write_url(const struct http_response *response, const char *entry, char *url, size_t size)
 {
-    struct http_url resolved;
-    if (http_resolve_url(&response->url, entry, &resolved) < 0)
-        return -1;
-    bool whole = strstr(entry, "://") != NULL; /* it may name a user */
-    int length = snprintf(url, size, "%s%s", whole ? entry : resolved.endpoint, whole ? "" : resolved.target);
-    if (length >= 0 && (size_t)length < size)
-        return 0;
+    char escaped[ENTRY_MOST], user[800];
+    struct http_url found;
+    if (escape_entry(entry, escaped, sizeof escaped)) {
+        if (http_resolve_url(&response->url, escaped, &found) < 0)
+            return -1;
+        http_keep_credentials(&response->url, &found);
+        int scheme = (int)strcspn(found.endpoint, ":");
+        bool fits =
+            write_user(found.credentials, user, sizeof user) == 0 &&
+            snprintf(url, size, "%.*s://%s%s%s", scheme, found.endpoint, user, found.host, found.target) < (int)size;
+        if (fits)
+            return 0;
+    }
     return weir_fail(WEIR_ERROR_LIMIT, EMSGSIZE, "read", response->url.endpoint, "its first entry is too long");
 }
 

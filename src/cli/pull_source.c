@@ -69,12 +69,24 @@ static bool begins(const char *text, const char *beginning)
     return text && strncasecmp(text, beginning, strlen(beginning)) == 0;
 }
 
-/* Whether a body without a length is a radio's, which is asked again when it ends: a page or a table is not. */
+/* Whether it says so itself. */
+static bool is_icy(const struct http_head *head)
+{
+    return head->icy || http_field(head, "icy-metaint") || http_field(head, "icy-name") || http_field(head, "icy-br");
+}
+
+/*
+ * Whether a body without a length is a radio's, which is asked again when it ends: a page or a table is not; nor is
+ * what has a version or is a part, which is a file.
+ */
 static bool is_radio(const struct http_head *head)
 {
     const char *type = http_field(head, "Content-Type");
-    return head->icy || http_field(head, "icy-metaint") || http_field(head, "icy-name") || http_field(head, "icy-br") ||
-           begins(type, "audio/") || begins(type, "video/") || begins(type, "application/ogg");
+    if (head->status == 206 || is_icy(head))
+        return head->status != 206;
+    if (http_field(head, "ETag") || http_field(head, "Last-Modified"))
+        return false;
+    return begins(type, "audio/") || begins(type, "video/") || begins(type, "application/ogg");
 }
 
 static int fail_status(struct pull *pull)
@@ -133,7 +145,7 @@ static int read_head(struct pull *pull)
     icy_begin(&source->icy, interval);
     bool endless = body->kind == HTTP_UNTIL_CLOSE || body->kind == HTTP_CHUNKED;
     source->length = endless ? -1 : (int64_t)body->left;
-    source->live = source->live || (endless && is_radio(head));
+    source->live = endless && is_radio(head);
     if (http_field(head, "icy-name") && !*pull->progress.title && !pull->settings.quiet)
         pull_tell(pull, "station", http_field(head, "icy-name"));
     return 0;
@@ -151,11 +163,12 @@ static int open_http(struct pull *pull, int64_t deadline)
 }
 
 /* A playlist leads to what is played; but for -o, which may want the list itself. */
-static int follow_playlist(struct pull *pull)
+static int follow_playlist(struct pull *pull, int64_t deadline)
 {
     char next[sizeof pull->source.url], list[sizeof pull->name];
     struct http_url url;
     memcpy(list, pull->name, sizeof list);
+    weir_set_deadline(pull->source.conn, WEIR_READ, deadline);
     if (pull_read_playlist(&pull->source.response, next, sizeof next) < 0 || set_url(pull, next, &url) < 0)
         return -1;
     pull_source_close(pull);
@@ -172,7 +185,7 @@ static int open_any(struct pull *pull, int64_t deadline)
             return 0;
         if (playlists == PLAYLISTS_MOST)
             return weir_fail(WEIR_ERROR_LIMIT, ELOOP, "get", pull->name, "more than %d playlists", PLAYLISTS_MOST);
-        if (follow_playlist(pull) < 0)
+        if (follow_playlist(pull, deadline) < 0)
             return -1;
     }
     return -1;

@@ -119,13 +119,6 @@ static bool is_https(const struct http_url *url)
     return strncmp(url->endpoint, "https:", 6) == 0;
 }
 
-/* Who is elsewhere is not told whom the user is here; what the new URL says itself stays. */
-static void keep_credentials(const struct http_url *from, struct http_url *to)
-{
-    if (!*to->credentials && strcmp(from->endpoint, to->endpoint) == 0)
-        memcpy(to->credentials, from->credentials, sizeof to->credentials);
-}
-
 /* Where a redirect leads. 0, or -1 with an error. */
 static int find_next(const struct http_response *response, struct http_url *next)
 {
@@ -138,7 +131,7 @@ static int find_next(const struct http_response *response, struct http_url *next
     if (is_https(url) && !is_https(next))
         return weir_fail(WEIR_ERROR_SYSTEM, EPROTO, "receive", url->endpoint,
                          "it redirects from https to http, which is not followed");
-    keep_credentials(url, next);
+    http_keep_credentials(url, next);
     return 0;
 }
 

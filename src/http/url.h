@@ -18,6 +18,9 @@ int http_parse_url(const char *text, struct http_url *url);
 /* The URL that `location` means, seen from `base` (RFC 3986, 5.2): absolute, "//host/x", "/x", "x", "?x". 0 or -1. */
 int http_resolve_url(const struct http_url *base, const char *location, struct http_url *url);
 
+/* Who is elsewhere is not told whom the user is here: `to` has the credentials of `from` where it has none, and is the same server. */
+void http_keep_credentials(const struct http_url *from, struct http_url *to);
+
 /*
  * Decodes %XX of `size` bytes of text into at most `most - 1` bytes and a NUL. Returns the length; -1 with EINVAL
  * where a % is none, a NUL would come out, or there is no room. `plus`: a + is a space, as in queries.

@@ -92,3 +92,9 @@ int http_resolve_url(const struct http_url *base, const char *location, struct h
     *url = found;
     return 0;
 }
+
+void http_keep_credentials(const struct http_url *from, struct http_url *to)
+{
+    if (!*to->credentials && strcmp(from->endpoint, to->endpoint) == 0)
+        memcpy(to->credentials, from->credentials, sizeof to->credentials);
+}

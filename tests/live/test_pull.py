@@ -195,6 +195,39 @@ def test_a_playlist_leads_to_its_first_entry(site, tmp_path, kind):
     assert (tmp_path / "list").read_bytes() == PLAYLISTS[kind].format(f"{server.url}/radio").encode()
 
 
+@pytest.mark.parametrize("entry", ["a b.mp3?from=http://else/", "/caf\u00e9.mp3", "%s/c.mp3", "http://eve:x%%2fy@%s/d"])
+def test_a_playlist_leads_on_as_the_same_user(site, entry):
+    """As a redirect does; and what no URL may have is escaped. Who is named in the list is the one."""
+    def reply(request):
+        if request.target == "/list":
+            return answer(entry.replace("%s", place).replace("%%", "%").encode(), "Content-Type: audio/x-mpegurl")
+        return answer(b"music")
+
+    server = site(reply)
+    place = server.url.removeprefix("http://") if "eve" in entry else server.url
+    result = pull(server.url.replace("http://", "http://b%3Fb:pass%20wo:rd@") + "/list")
+    assert (result.returncode, result.stdout) == (0, b"music"), result.stderr
+    user = b"eve:x/y" if "eve" in entry else b"b?b:pass wo:rd"
+    assert server.requests[1].field("Authorization") == "Basic " + base64.b64encode(user).decode()
+    assert server.requests[1].target in ("/a%20b.mp3?from=http://else/", "/caf%C3%A9.mp3", "/c.mp3", "/d")
+    assert "rd@" not in line(result)
+
+
+def test_a_playlist_leads_elsewhere_as_nobody(site):
+    elsewhere = site(answer(b"music"))
+    server = site(answer(f"{elsewhere.url}/x".encode(), "Content-Type: audio/x-mpegurl"))
+    assert pull(server.url.replace("http://", "http://bob:word@")).stdout == b"music"
+    assert elsewhere.requests[0].field("Authorization") is None
+
+
+def test_a_playlist_that_does_not_come(site):
+    def stalls(connection):
+        connection.sendall(head("200 OK", "Content-Type: audio/x-mpegurl", "Content-Length: 100") + b"http://")
+        read_to_end(connection)
+
+    assert pull(site(lambda _: stalls).url, "--connect-timeout", "300ms").returncode == 3
+
+
 @pytest.mark.parametrize("text,reason", [
     ("#EXTM3U\n", "a playlist without an entry"),
     ("#EXTM3U\n#EXT-X-VERSION:3\na.ts\n", "an HLS playlist, of which weir pull plays nothing; -o FILE keeps it"),

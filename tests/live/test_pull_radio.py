@@ -132,6 +132,12 @@ def test_a_radio_that_is_no_more(site):
     assert result.stderr.endswith(b": 410 Gone\n")
 
 
+def test_a_radio_that_becomes_a_file(site):
+    """Which has an end."""
+    server, result = reconnects(site, [head("200 OK", MPEG) + b"one", answer(b"two", MPEG), answer(b"two", MPEG)])
+    assert (result.returncode, result.stdout, len(server.requests)) == (0, b"onetwo", 2)
+
+
 def test_a_duration_goes_over_connections(site):
     """It ends in the pause, or in the connection after it: what matters is that it ends, and well."""
     server = site(head("200 OK", MPEG) + b"x")
@@ -140,7 +146,9 @@ def test_a_duration_goes_over_connections(site):
 
 
 @pytest.mark.parametrize("reply", [answer(b"a file"), answer(b"a file", MPEG), head("200 OK") + b"a file",
-                                   head("200 OK", "Content-Type: text/html") + b"a file"])
+                                   head("200 OK", "Content-Type: text/html") + b"a file",
+                                   head("200 OK", MPEG, 'ETag: "1"') + b"a file",
+                                   head("200 OK", MPEG, "Last-Modified: Sat, 01 Jan 2022 00:00:00 GMT") + b"a file"])
 def test_what_is_no_radio_is_asked_once(site, reply):
     server = site(reply)
     result = run_weir("pull", server.url)
