@@ -120,6 +120,21 @@ static bool is_mismatch(void)
            (reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH);
 }
 
+/* OpenSSL's words for what is usual would help nobody. */
+static int fail_key(const char *key)
+{
+    int reason = ERR_GET_REASON(ERR_peek_error());
+    const char *words = NULL;
+    if (reason == ERR_R_INTERRUPTED_OR_CANCELLED)
+        words = "the key has a password, which nobody is there to type";
+    else if (reason == ERR_R_UNSUPPORTED)
+        words = "there is no private key in it, or none of a kind that is known";
+    if (!words)
+        return weir__tls_fail_openssl("tls", key, is_mismatch() ? "not the certificate's" : "the key cannot be used");
+    ERR_clear_error();
+    return weir_fail(WEIR_ERROR_USAGE, EINVAL, "tls", key, "%s", words);
+}
+
 static int set_certificate(const weir_tls_options *options, SSL_CTX *made)
 {
     const char *key = options->key ? options->key : options->cert;
@@ -131,7 +146,7 @@ static int set_certificate(const weir_tls_options *options, SSL_CTX *made)
     if (SSL_CTX_use_certificate_chain_file(made, options->cert) != 1)
         return weir__tls_fail_openssl("tls", options->cert, "the certificate cannot be read");
     if (SSL_CTX_use_PrivateKey_file(made, key, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(made) != 1)
-        return weir__tls_fail_openssl("tls", key, is_mismatch() ? "not the certificate's" : "the key cannot be used");
+        return fail_key(key);
     return 0;
 }
 

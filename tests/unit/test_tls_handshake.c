@@ -239,6 +239,10 @@ static void files_that_are_wrong_are_told(void)
     tls = (weir_tls_options){.cert = in_folder("server.pem"), .key = in_folder("locked.key")};
     check(weir_listen("tls://127.0.0.1:0", WEIR_OPTIONS(weir_listen_options, .tls = tls)) == NULL);
     check(weir_error()->kind == WEIR_ERROR_USAGE); /* and nobody was asked for its password */
+    check_text(weir_error()->reason, "the key has a password, which nobody is there to type");
+    tls = (weir_tls_options){.cert = in_folder("ca.pem")};
+    check(weir_listen("tls://127.0.0.1:0", WEIR_OPTIONS(weir_listen_options, .tls = tls)) == NULL);
+    check_text(weir_error()->reason, "there is no private key in it, or none of a kind that is known");
     tls = server_options("server");
     tls.alpn = "a,,b";
     check(weir_listen("tls://127.0.0.1:0", WEIR_OPTIONS(weir_listen_options, .tls = tls)) == NULL);
