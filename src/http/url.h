@@ -18,7 +18,7 @@ int http_parse_url(const char *text, struct http_url *url);
 /* The URL that `location` means, seen from `base` (RFC 3986, 5.2): absolute, "//host/x", "/x", "x", "?x". 0 or -1. */
 int http_resolve_url(const struct http_url *base, const char *location, struct http_url *url);
 
-/* Who is elsewhere is not told whom the user is here: `to` has the credentials of `from` where it has none, and is the same server. */
+/* Where `to` has no credentials and is the same server it has those of `from`; who is elsewhere is not told them. */
 void http_keep_credentials(const struct http_url *from, struct http_url *to);
 
 /*
