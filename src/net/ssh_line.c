@@ -146,6 +146,19 @@ static int add_master(struct weir__ssh_line *line, const struct weir__via *hop, 
     return 0;
 }
 
+/*
+ * A master of the user's own is gone through where there is one. But none is made by the user's configuration alone:
+ * other sessions would go through it, and end with this connection.
+ */
+static int add_sharing(struct weir__ssh_line *line, const struct weir__via *hop, bool own, const char *command,
+                       const weir_connect_options *options)
+{
+    if (hop->multiplex && !own)
+        return add_master(line, hop, command, options);
+    add_option(line, "ControlMaster=no");
+    return 0;
+}
+
 /* --- one hop --- */
 
 /* A little later than the caller's own limit, which tells it in its own way. */
@@ -217,7 +230,6 @@ static void add_job(struct weir__ssh_line *line, const struct weir__ssh_job *job
         return;
     }
     snprintf(listen, sizeof listen, "%s:%s", job->listen, target);
-    add_option(line, "ControlMaster=no");
     add_option(line, "ControlPath=none");
     add_option(line, "StreamLocalBindMask=0177");
     add_option(line,
@@ -238,7 +250,7 @@ static int add_hop(struct weir__ssh_line *line, const struct weir__ssh_job *job,
         return -1;
     if (command != NULL)
         add_option(line, "ProxyCommand=%s", command);
-    if (hop->multiplex && !(last && job->listen) && add_master(line, hop, command, options) < 0)
+    if (add_sharing(line, hop, last && job->listen, command, options) < 0)
         return -1;
     if (last)
         add_job(line, job);

@@ -214,6 +214,8 @@ static void write_texts(struct weir__via *hop)
 static int refuse_scheme(const char *url, struct weir__part name)
 {
     const char *at = strrchr(url, '@');
+    if (*url == '\0')
+        return weir__wrong("via", "a URL is missing that begins with ssh://, socks5:// or http://");
     if (name.length == 0)
         return weir__wrong(at == NULL ? url : at + 1, "it is to begin with ssh://, socks5:// or http://");
     return weir__wrong(at == NULL ? url : at + 1, "one cannot go through %.*s://, but ssh://, socks5:// and http://",

@@ -12,7 +12,7 @@ import pytest
 
 from certificates import Authority
 from conftest import WEIR, Server, end_all, environment, seconds
-from sshd import left_behind, sshd, start_sshd  # noqa: F401: fixtures
+from sshd import assert_none_left, sshd, start_sshd  # noqa: F401: fixtures
 
 LONG = ["--connect-timeout", "60s", "--wait", "60s"]
 
@@ -216,14 +216,14 @@ def test_at_the_end_clients_may_finish(tunnel, sshd, echo):
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(1) == b""
     assert here.wait(60) == 0
-    assert not left_behind(sshd.folder)
+    assert_none_left(sshd.folder)
 
 
 def test_a_terminal_that_is_closed_ends_it(tunnel, sshd, echo):
     here = tunnel("--via", sshd.url, "tcp://127.0.0.1:0", echo.endpoint())
     here.signal(signal.SIGHUP)
     assert here.wait(60) == 0
-    assert not left_behind(sshd.folder)
+    assert_none_left(sshd.folder)
 
 
 def test_under_nohup_it_stays(tunnel, sshd, echo, weir):

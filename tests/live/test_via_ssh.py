@@ -9,7 +9,7 @@ import pytest
 
 import certificates
 from conftest import WEIR, environment, run_weir, seconds
-from sshd import USER, left_behind, sshd, start_sshd  # noqa: F401, fixtures
+from sshd import USER, assert_none_left, sshd, start_sshd  # noqa: F401, fixtures
 
 
 def ask(*arguments, status=0, **options):
@@ -192,6 +192,21 @@ def test_a_master_is_shared_where_one_asks_for_it(serve, sshd):
         os.rmdir(runtime)
 
 
+def test_it_is_no_master_of_others_where_nobody_asks_for_it(serve, start_sshd, tmp_path):
+    """One that the user's configuration makes would take the user's other sessions with it when it ends."""
+    echo = serve("echo", "tcp://127.0.0.1:0")
+    server = start_sshd(client=f"ControlMaster auto\nControlPath {tmp_path}/master")
+    with subprocess.Popen([WEIR, "connect", "--via", server.url, echo.endpoint()], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(),
+                          start_new_session=True) as client:
+        client.stdin.write(b"hello")
+        client.stdin.flush()
+        assert client.stdout.read(5) == b"hello"
+        assert not (tmp_path / "master").exists()
+        client.stdin.close()
+        assert client.wait(seconds(30)) == 0
+
+
 def test_a_client_that_is_killed_leaves_nothing(sshd, peer, tmp_path):
     target = peer(lambda connection: connection.recv(1))
     with subprocess.Popen([WEIR, "connect", "--via", sshd.url, target.endpoint], stdin=subprocess.PIPE,
@@ -202,7 +217,7 @@ def test_a_client_that_is_killed_leaves_nothing(sshd, peer, tmp_path):
         client.wait(seconds(20))
         client.stdin.close()
     sshd.wait_for_clients(0)
-    assert not left_behind(sshd.folder)
+    assert_none_left(sshd.folder)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become nobody")

@@ -90,7 +90,7 @@ static void each_mistake_has_its_words(void **state)
     (void)state;
     refused("box", "box: it is to begin with ssh://, socks5:// or http://");
     refused("me:secret@box", "box: it is to begin with ssh://, socks5:// or http://");
-    refused("", "it is to begin with ssh://, socks5:// or http://");
+    refused("", "via: a URL is missing that begins with ssh://, socks5:// or http://");
     refused("https://me:secret@box", "box: one cannot go through https://, but ssh://, socks5:// and http://");
     refused("ssh://", "ssh://: the host is missing");
     refused("ssh://:22", "ssh://:22: the host is missing");
