@@ -22,6 +22,7 @@ static void put_frame(struct stream *stream, uint32_t header, size_t length)
 {
     uint8_t frame[MP3_FRAME_MOST] = {(uint8_t)(header >> 24), (uint8_t)(header >> 16), (uint8_t)(header >> 8),
                                      (uint8_t)header};
+    memset(frame + 4, (int)(stream->size / 4 % 127), MP3_FRAME_MOST - 4); /* no two alike */
     put(stream, frame, length);
 }
 
@@ -173,19 +174,25 @@ static void free_format(void **state)
     check_found(&stream, (const int[]){0, 1000, 2001, 3001, -1});
 }
 
-/* What only looks so: the same bytes again and again, at no distance that a frame has, or at different ones. */
+/* What only looks so: the same bytes again, at no distance that a frame has, at different ones, or with no change. */
 static void no_free_format(void **state)
 {
     (void)state;
     static const uint8_t header[] = {0xff, 0xff, 0, 0};
     static const size_t gaps[] = {100, 112, 124};
-    struct stream dense = {0}, uneven = {0};
+    struct stream dense = {0}, uneven = {0}, wide = {0}, tone = {0};
     while (dense.size < 4096)
         put(&dense, header, sizeof header);
     check_found(&dense, (const int[]){-1});
     for (int i = 0; i < 30; i++)
         put_frame(&uneven, 0xffff0000, gaps[i % 3]);
     check_found(&uneven, (const int[]){-1});
+    for (int i = 0; i < 30; i++)
+        put_frame(&wide, 0xffff0000, 700); /* 643 kbit/s */
+    check_found(&wide, (const int[]){-1});
+    for (int i = 0; i < 40; i++)
+        put(&tone, wide.bytes, 96);
+    check_found(&tone, (const int[]){-1});
 }
 
 /* Each a slot shorter than the one before, until they are nothing: whoever reads must get on. */

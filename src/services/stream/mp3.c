@@ -10,7 +10,8 @@ enum {
     APE_MOST = 1 << 28,
     FREE_LEAST = 64,
     FREE_MOST = MP3_FRAME_MOST - 4,
-    FREE_HEADERS = 4 /* as far from each other are none by chance: a quiet WAV is full of ff ff 00 00 */
+    FREE_BITRATE_MOST = 640000, /* that any encoder makes */
+    FREE_HEADERS = 4            /* as far from each other are none by chance: a quiet WAV is full of ff ff 00 00 */
 };
 
 /*
@@ -159,6 +160,19 @@ static bool is_same_free(const uint8_t *a, const uint8_t *b)
     return a[0] == b[0] && a[1] == b[1] && (a[2] & 0xfc) == (b[2] & 0xfc) && a[3] >> 6 == b[3] >> 6;
 }
 
+/* The longest that a frame of free format can be. */
+static uint32_t free_most(const struct mp3_frame *frame)
+{
+    uint32_t most = frame->samples / 8 * FREE_BITRATE_MOST / frame->rate;
+    return most < FREE_MOST ? most : FREE_MOST;
+}
+
+/* What repeats itself to the byte is a tone of some other format, or silence, which can wait. */
+static bool is_repeated(const uint8_t *first, uint32_t length)
+{
+    return memcmp(first + MP3_HEADER, first + length + MP3_HEADER, length - MP3_HEADER) == 0;
+}
+
 /* Whether `length` is it: the next headers are as far behind each other, but for the padding. */
 static enum verdict is_distance(const struct input *input, size_t at, struct mp3_frame *frame, uint32_t length)
 {
@@ -173,14 +187,15 @@ static enum verdict is_distance(const struct input *input, size_t at, struct mp3
             return NO;
         next += bare + padding(input->bytes + next, frame);
     }
-    return YES;
+    return is_repeated(first, length) ? NO : YES;
 }
 
 /* Where the same bytes come again, there the next frame begins: sooner than any is long, and they are no header. */
 static enum verdict find_distance(const struct input *input, size_t at, struct mp3_frame *frame)
 {
     const uint8_t *first = input->bytes + at;
-    for (uint32_t length = MP3_HEADER; length <= FREE_MOST; length++) {
+    uint32_t most = free_most(frame);
+    for (uint32_t length = MP3_HEADER; length <= most; length++) {
         if (at + length + MP3_HEADER > input->size)
             return input->last ? NO : MORE;
         if (is_same_free(first, first + length))
@@ -197,7 +212,7 @@ static enum verdict is_free_frame(const struct input *input, size_t at, struct m
     for (uint32_t change = 0; before && change <= 2 * slot; change += slot) {
         struct mp3_frame next;
         frame->length = before->length - slot + change;
-        bool is_length = frame->length >= FREE_LEAST && frame->length <= FREE_MOST;
+        bool is_length = frame->length >= FREE_LEAST && frame->length <= free_most(frame);
         enum verdict verdict = is_length ? follows(input, at + frame->length, frame, &next) : NO;
         if (verdict != NO)
             return verdict;
