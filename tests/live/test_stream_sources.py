@@ -237,6 +237,14 @@ def test_what_is_no_mp3_is_refused(radio, address):
     radio.wait_for_text("was cut after .*: what is sent is something else")
 
 
+def test_chunks_that_are_none_are_refused(quiet_address):
+    source = Source(quiet_address, "/chunks", fields=["Transfer-Encoding: chunked"])
+    source.send(b"none\r\n")
+    assert source.read_head().status == 400
+    assert source.fields["connection"] == "close"
+    source.close()
+
+
 def test_without_a_file_nobody_may_send(serve):
     address = serve("stream", "http://127.0.0.1:0").address("http")
     assert Source(address).read_head().status == 403

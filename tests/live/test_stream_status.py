@@ -39,7 +39,7 @@ def test_status_in_icecasts_shape(address, mp3, path):
     assert one["server_name"] == 'R "1" <b>' and b"<" not in body
     assert (one["genre"], one["server_description"], one["server_url"]) == ("tones", "hum", "http://example.org/")
     assert one["listeners"] == 0 and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+0000", one["stream_start_iso8601"])
-    source = Source(address, fields=["ice-bitrate: 64"]).read_head()
+    source = Source(address, fields=["ice-audio-info: channels=2; bitrate=64"]).read_head()
     source.send(mp3)
     both = wait_until(lambda: len(mounts(address, path)) == 2 and mounts(address, path))  # several are an array
     assert both["live"]["bitrate"] == 64
@@ -86,7 +86,7 @@ def test_requests_for_something_else(quiet_address, method, path, status):
 
 @pytest.mark.parametrize("options,words", [
     (["--model", "thread"], "--model"), (["--processes", "2"], "--processes 2"),
-    (["--max-mounts", "0"], "--max-mounts"),
+    (["--max-mounts", "0"], "--max-mounts"), (["--burst", "2048M"], "--burst"),
     (["--media", "/nowhere"], "/nowhere"), (["udp://:0"], "not served on udp")])
 def test_what_it_cannot_be_asked_for(options, words):
     ended = run_weir("serve", "stream", "http://127.0.0.1:0", *options)

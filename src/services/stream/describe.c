@@ -28,12 +28,27 @@ static const char *take(const struct http_head *head, const char *name, char *te
     return text[0] ? text : NULL;
 }
 
+/* Of "channels=2;samplerate=44100;bitrate=128", as libshout says it. NULL: it is not there. */
+static const char *bitrate_of_list(const char *list)
+{
+    static const char name[] = "bitrate=";
+    while (list && strncasecmp(list, name, strlen(name)) != 0) {
+        list += strcspn(list, ";");
+        list += strspn(list, "; \t");
+        if (!*list)
+            return NULL;
+    }
+    return list ? list + strlen(name) : NULL;
+}
+
 /* kbit/s; "128", or "Quality 0" and other words, which are none. */
 static int bitrate_of(const struct http_head *head)
 {
     const char *text = field_of(head, "bitrate");
     if (!text)
         text = field_of(head, "br");
+    if (!text)
+        text = bitrate_of_list(field_of(head, "audio-info"));
     long number = text ? strtol(text, NULL, 10) : 0;
     return number > 0 && number < BITRATE_MOST ? (int)number : 0;
 }

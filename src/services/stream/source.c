@@ -100,15 +100,15 @@ static void be_on(struct source *source)
     weir_log(WEIR_LOG_INFO, "stream: %s: %s sends %s", source->seat.path, source->client, source->type);
     weir_set_timeout(exchange->conn, stream->settings->source_timeout);
     int result = receive_all(source);
-    bool malformed = result < 0 && errno == EPROTO;
+    bool malformed = result < 0 && errno == EPROTO, unreadable = exchange->body.failed;
     tell_end(source, result);
     weir_set_timeout(exchange->conn, WEIR_FOREVER);
-    if (exchange->status)
-        exchange->keep = false; /* it was answered before it began */
-    else if (result == 0)
+    bool told = exchange->status; /* before it began */
+    exchange->keep = exchange->keep && result == 0 && !told;
+    if (result == 0 && !told)
         http_answer(exchange, 200, NULL, NULL, NULL, 0);
-    else if (malformed)
-        http_refuse(exchange, 415, NULL, "%s", weir_error()->reason);
+    else if (malformed && !told)
+        http_refuse(exchange, unreadable ? 400 : 415, NULL, "%s", weir_error()->reason);
     if (result < 0 && !malformed)
         weir_abort(exchange->conn);
 }

@@ -10,6 +10,9 @@
 #include "seats.h"
 #include "source.h"
 
+/* Of audio that is kept for each mount. */
+#define AUDIO_MOST (INT64_C(1) << 30)
+
 /* --- the start and the stop --- */
 
 static void stop(void *arg)
@@ -28,7 +31,7 @@ static int furnish(struct stream *stream, const weir_server_options *options)
     const struct stream_settings *settings = stream->settings;
     struct mounts_options mounts = {
         .most = (size_t)settings->max_mounts,
-        .burst = (size_t)settings->burst,
+        .burst = settings->burst ? (size_t)settings->burst : 1, /* 0: they begin with what is on now */
         .queue = (size_t)settings->queue,
         .patience = options->write_timeout,
         .lifetime = options->lifetime,
@@ -47,10 +50,13 @@ static int start(void *settings, const weir_server_options *options, void **arg)
 {
     if (options->model != WEIR_MODEL_FIBER)
         return weir_fail(WEIR_ERROR_USAGE, EINVAL, "start", "stream", "--model: it serves in fibers alone");
+    const struct stream_settings *wanted = settings;
+    if (wanted->burst > AUDIO_MOST || wanted->queue > AUDIO_MOST)
+        return weir_fail(WEIR_ERROR_USAGE, EINVAL, "start", "stream", "--burst, --queue: at most 1024M");
     struct stream *stream = calloc(1, sizeof *stream);
     if (!stream)
         return weir_fail(WEIR_ERROR_MEMORY, ENOMEM, "start", "stream", NULL);
-    stream->settings = settings;
+    stream->settings = wanted;
     stream->started = weir_wall_clock() / WEIR_S(1);
     if (furnish(stream, options) < 0) {
         stop(stream);
@@ -139,7 +145,8 @@ static const weir_option options[] = {
     {WEIR_OPTION_SIZE, "burst", 0, "SIZE", AT(burst),
      "what a listener of a mount is sent at once, so that a player begins without a wait", "64k"},
     {WEIR_OPTION_SIZE, "queue", 0, "SIZE", AT(queue),
-     "how far a listener may be behind before it is set forward to what is on now", "512k"},
+     "how far a listener may be behind before it is set forward to what is on now; at least 64k more than --burst",
+     "512k"},
     {WEIR_OPTION_INTEGER, "max-mounts", 0, "N", AT(max_mounts), "mounts at once, the radio and relays included", "100",
      NULL, 1, 1000},
     {0},
