@@ -123,9 +123,28 @@ static size_t empty_lines(const char *text, size_t length)
     return skipped;
 }
 
+/*
+ * Who speaks TLS here would say nothing that ends a head, and wait. 1 where a connection begins so, 0 where it does not,
+ * -1 with an error. Parks.
+ */
+static int begins_with_tls(weir_conn *conn)
+{
+    enum { HANDSHAKE = 0x16 };
+    uint64_t received, sent;
+    char byte;
+    weir_conn_bytes(conn, &received, &sent);
+    if (received > 0 || weir_conn_scheme(conn) == WEIR_SCHEME_HTTPS)
+        return 0;
+    ssize_t length = weir_recv_flags(conn, &byte, 1, MSG_PEEK);
+    return length < 0 ? -1 : length > 0 && byte == HANDSHAKE;
+}
+
 int http_read_request(weir_conn *conn, struct http_head *head)
 {
     *head = (struct http_head){0};
+    int tls = begins_with_tls(conn);
+    if (tls != 0)
+        return tls < 0 ? -1 : refuse(head, 400, "TLS where http:// is spoken");
     for (int tries = 0; tries < EMPTY_LINES_MOST; tries++) {
         char *text;
         size_t length;

@@ -91,6 +91,12 @@ def test_floods(server, request_, status):
     assert get(server.address("http"), "/files/")[0] == 200
 
 
+def test_tls_at_a_port_of_http(server, weir):
+    endpoint = server.endpoint("http://").replace("http:", "https:")
+    done = weir("check", endpoint)
+    assert done.returncode == 1 and f"tls {endpoint}: it does not speak TLS\n" in done.stderr.decode()
+
+
 def test_slowloris(server):
     """Many who never finish a head are told so and end; who comes meanwhile is served."""
     with contextlib.ExitStack() as stack:

@@ -352,6 +352,20 @@ static void responses_that_are_none(void **state)
     assert_int_equal(weir_error()->kind, WEIR_ERROR_CLOSED);
 }
 
+/* Its client waits for an answer, and need not wait until ours has lost its patience. */
+static void who_speaks_tls_is_told_at_once(void **state)
+{
+    (void)state;
+    struct http_head head;
+    assert_int_equal(weir_pair(SOCK_STREAM, pair), 0);
+    assert_int_equal(weir_send_all(pair[0], "\x16\x03\x01\x02\x00\x01", 6), 0);
+    assert_int_equal(http_read_request(pair[1], &head), -1);
+    assert_int_equal(head.status, 400);
+    assert_string_equal(weir_error()->reason, "TLS where http:// is spoken");
+    http_head_free(&head);
+    unsay();
+}
+
 /* Whatever sends on and on, music perhaps, is no reason to speak of marks. */
 static void a_stream_that_is_none_is_told(void **state)
 {
@@ -396,6 +410,7 @@ int main(void)
         cmocka_unit_test(how_responses_end),
         cmocka_unit_test(a_shoutcast_server_is_understood),
         cmocka_unit_test(responses_that_are_none),
+        cmocka_unit_test(who_speaks_tls_is_told_at_once),
         cmocka_unit_test(a_stream_that_is_none_is_told),
         cmocka_unit_test(informational_ones_have_a_number),
     };
