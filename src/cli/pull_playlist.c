@@ -5,7 +5,7 @@
 
 #include "pull.h"
 
-enum { PLAYLIST_MOST = 65536, ENTRY_MOST = 2600 };
+enum { PLAYLIST_MOST = 65536 };
 
 static const char *const types[] = {"audio/x-mpegurl",
                                     "audio/mpegurl",
@@ -46,6 +46,8 @@ static char *entry_of(char *line)
 {
     line += strspn(line, " \t");
     line[strcspn(line, "\r")] = '\0';
+    for (size_t length = strlen(line); length > 0 && strchr(" \t", line[length - 1]); length--)
+        line[length - 1] = '\0';
     if (!*line || *line == '#' || *line == '[')
         return NULL;
     char *equals = strchr(line, '=');
@@ -65,19 +67,6 @@ static char *first_entry(char *text)
     return entry;
 }
 
-/* Spaces and what is no ASCII, which lists have as they are, become %XX. False: there is no room. */
-static bool escape_entry(const char *entry, char *to, size_t most)
-{
-    size_t length = strlen(entry), at = 0;
-    while (length > 0 && (entry[length - 1] == ' ' || entry[length - 1] == '\t'))
-        length--;
-    for (size_t i = 0; i < length && at + 4 <= most; i++) {
-        unsigned char byte = (unsigned char)entry[i];
-        at += (size_t)snprintf(to + at, most - at, byte == ' ' || byte > 0x7f ? "%%%02X" : "%c", byte);
-    }
-    return at + 4 <= most;
-}
-
 /* "user:password@", escaped; "" where there is nobody. */
 static int write_user(const char *credentials, char *to, size_t most)
 {
@@ -93,22 +82,28 @@ static int write_user(const char *credentials, char *to, size_t most)
     return snprintf(to, most, "%s:%s@", user, password) < (int)most ? 0 : -1;
 }
 
+/* What is wrong with an entry is said of the list. */
+static int fail_entry(const struct http_response *response)
+{
+    char reason[600];
+    snprintf(reason, sizeof reason, "%s", weir_error()->sentence);
+    return weir_fail(WEIR_ERROR_SYSTEM, EPROTO, "read", response->url.endpoint, "its first entry: %s", reason);
+}
+
 /* An entry as a URL of its own, seen from where the list was; on the same server the user is the same. */
 static int write_url(const struct http_response *response, const char *entry, char *url, size_t size)
 {
-    char escaped[ENTRY_MOST], user[800];
+    char user[800];
     struct http_url found;
-    if (escape_entry(entry, escaped, sizeof escaped)) {
-        if (http_resolve_url(&response->url, escaped, &found) < 0)
-            return -1;
-        http_keep_credentials(&response->url, &found);
-        int scheme = (int)strcspn(found.endpoint, ":");
-        bool fits =
-            write_user(found.credentials, user, sizeof user) == 0 &&
-            snprintf(url, size, "%.*s://%s%s%s", scheme, found.endpoint, user, found.host, found.target) < (int)size;
-        if (fits)
-            return 0;
-    }
+    if (http_resolve_url(&response->url, entry, &found) < 0)
+        return fail_entry(response);
+    http_keep_credentials(&response->url, &found);
+    int scheme = (int)strcspn(found.endpoint, ":");
+    bool fits =
+        write_user(found.credentials, user, sizeof user) == 0 &&
+        snprintf(url, size, "%.*s://%s%s%s", scheme, found.endpoint, user, found.host, found.target) < (int)size;
+    if (fits)
+        return 0;
     return weir_fail(WEIR_ERROR_LIMIT, EMSGSIZE, "read", response->url.endpoint, "its first entry is too long");
 }
 

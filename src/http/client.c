@@ -119,6 +119,14 @@ static bool is_https(const struct http_url *url)
     return strncmp(url->endpoint, "https:", 6) == 0;
 }
 
+/* What is wrong with the place is said of the one who named it. -1. */
+static int fail_place(const struct http_url *url)
+{
+    char reason[600];
+    snprintf(reason, sizeof reason, "%s", weir_error()->sentence);
+    return weir_fail(WEIR_ERROR_SYSTEM, EPROTO, "receive", url->endpoint, "its redirect: %s", reason);
+}
+
 /* Where a redirect leads. 0, or -1 with an error. */
 static int find_next(const struct http_response *response, struct http_url *next)
 {
@@ -127,7 +135,7 @@ static int find_next(const struct http_response *response, struct http_url *next
     if (!location)
         return weir_fail(WEIR_ERROR_SYSTEM, EPROTO, "receive", url->endpoint, "its redirect leads nowhere");
     if (http_resolve_url(url, location, next) < 0)
-        return -1;
+        return fail_place(url);
     if (is_https(url) && !is_https(next))
         return weir_fail(WEIR_ERROR_SYSTEM, EPROTO, "receive", url->endpoint,
                          "it redirects from https to http, which is not followed");

@@ -104,10 +104,11 @@ static int fail(const char *text, const char *reason)
                      reason);
 }
 
+/* ASCII, whether char has a sign or not. */
 static bool is_visible(const char *text)
 {
     for (; *text; text++)
-        if (*text <= ' ' || *text == 0x7f)
+        if ((unsigned char)*text <= ' ' || (unsigned char)*text >= 0x7f)
             return false;
     return true;
 }

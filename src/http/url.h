@@ -15,7 +15,10 @@ struct http_url {
 /* 0; -1 with EINVAL of kind USAGE, whose sentence says what is wrong. http and https alone; a fragment is dropped. */
 int http_parse_url(const char *text, struct http_url *url);
 
-/* The URL that `location` means, seen from `base` (RFC 3986, 5.2): absolute, "//host/x", "/x", "x", "?x". 0 or -1. */
+/*
+ * The URL that `location` means, seen from `base` (RFC 3986, 5.2): absolute, "//host/x", "/x", "x", "?x". Spaces and
+ * what is no ASCII are taken for what they mean. 0 or -1.
+ */
 int http_resolve_url(const struct http_url *base, const char *location, struct http_url *url);
 
 /* Where `to` has no credentials and is the same server it has those of `from`; who is elsewhere is not told them. */

@@ -60,6 +60,18 @@ static int write_target(const struct http_url *base, const char *location, char 
     return snprintf(target, room, "%.*s%s", (int)folder, base->target, location);
 }
 
+/* Spaces and what is no ASCII, which many leave as they are, become %XX. False: there is no room. */
+static bool escape_reference(const char *from, size_t size, char reference[ROOM])
+{
+    size_t at = 0;
+    for (size_t i = 0; i < size && at + 4 <= ROOM; i++) {
+        unsigned char byte = (unsigned char)from[i];
+        at += (size_t)snprintf(reference + at, ROOM - at, byte == ' ' || byte > 0x7f ? "%%%02X" : "%c", byte);
+    }
+    reference[at] = '\0';
+    return at + 4 <= ROOM;
+}
+
 static int fail_long(const char *location)
 {
     char shown[200];
@@ -72,11 +84,8 @@ int http_resolve_url(const struct http_url *base, const char *location, struct h
     char whole[ROOM], target[ROOM], reference[ROOM];
     int length = 0;
     const char *colon = strchr(base->endpoint, ':');
-    size_t size = strcspn(location, "#");
-    if (size >= sizeof reference)
+    if (!escape_reference(location, strcspn(location, "#"), reference))
         return fail_long(location);
-    memcpy(reference, location, size);
-    reference[size] = '\0';
     if (has_scheme(reference))
         length = snprintf(whole, sizeof whole, "%s", reference);
     else if (strncmp(reference, "//", 2) == 0)

@@ -164,6 +164,14 @@ def test_redirects_without_an_end(site):
     assert len(server.requests) == 11
 
 
+@pytest.mark.parametrize("place, reason", [("ftp://x/", "read ftp://x/: not a URL of http:// or https://"), ("//", "")])
+def test_redirects_to_what_is_no_url(site, place, reason):
+    server = site(answer(b"", f"Location: {place}", status="302 Found"))
+    result = pull(server.url)
+    fails(result, 1, reason)
+    assert line(result).startswith(f"weir: receive {server.url}: its redirect: ")
+
+
 def test_https_does_not_lead_to_http(site, tmp_path):
     authority = Authority(tmp_path)
     plain = site(answer(b"open"))
@@ -231,13 +239,13 @@ def test_a_playlist_that_does_not_come(site):
 @pytest.mark.parametrize("text,reason", [
     ("#EXTM3U\n", "a playlist without an entry"),
     ("#EXTM3U\n#EXT-X-VERSION:3\na.ts\n", "an HLS playlist, of which weir pull plays nothing; -o FILE keeps it"),
-    ("file:///etc/passwd\n", ""),
+    ("file:///etc/passwd\n", "its first entry: read file:///etc/passwd: not a URL of http:// or https://"),
     ("#" * 70_000, "a playlist of more than 65535 bytes"),
 ])
 def test_playlists_that_lead_nowhere(site, text, reason):
     result = pull(site(answer(text.encode(), "Content-Type: audio/x-mpegurl")).url)
-    assert result.returncode in (1, 2) and result.stdout == b""
-    assert line(result).endswith(reason), line(result)
+    assert result.stdout == b""
+    fails(result, 1, reason)
 
 
 # --- how it ends ---

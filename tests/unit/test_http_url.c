@@ -115,7 +115,9 @@ static void references_are_resolved(void **state)
     assert_string_equal(url.endpoint, "https://g:443");
     assert_string_equal(url.target, "/i");
     assert_int_equal(http_resolve_url(&base, "mailto:a", &url), -1);
-    assert_int_equal(http_resolve_url(&base, "/a b", &url), -1);
+    assert_int_equal(http_resolve_url(&base, "/a b\xc3\xa4?c d", &url), 0);
+    assert_string_equal(url.target, "/a%20b%C3%A4?c%20d");
+    assert_int_equal(http_resolve_url(&base, "/a\tb", &url), -1);
     assert_int_equal(http_resolve_url(&base, "file:///etc/passwd", &url), -1);
 }
 

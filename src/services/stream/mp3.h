@@ -41,8 +41,9 @@ enum mp3_found {
  * Finds the next frame in `size` bytes: passes over ID3v2 (whatever its size says, within it), ID3v1, APEv2 and
  * rubbish. A sync counts where behind its frame comes one that is alike, a tag, or the end (`last`: no more bytes
  * come); where it is not like `before`, the frame that was found last (NULL: none), the one behind must be followed
- * likewise. Of free format (up to 640 kbit/s) it takes three more headers, each as far behind the one before. What is found does not depend on how the bytes were cut. With MP3_LOOK_AHEAD bytes at hand a MP3_MORE
- * has a *skip above 0. Tags longer than the data: *skip may exceed `size`.
+ * likewise. Of free format (up to 640 kbit/s) it takes three more headers, each as far behind the one before. What
+ * is found does not depend on how the bytes were cut. With MP3_LOOK_AHEAD bytes at hand a MP3_MORE has a *skip above
+ * 0. Tags longer than the data: *skip may exceed `size`.
  */
 enum mp3_found mp3_next(const uint8_t *bytes, size_t size, bool last, const struct mp3_frame *before, uint64_t *skip,
                         struct mp3_frame *frame);
