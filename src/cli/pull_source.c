@@ -199,11 +199,16 @@ int pull_source_open(struct pull *pull, int64_t deadline)
     return result;
 }
 
-/* Keeps the error that there may be. */
+/*
+ * Keeps the error that there may be. What was asked has been answered, or is of no interest any more: ssh has nothing to
+ * bring away, and is not waited for.
+ */
 void pull_source_close(struct pull *pull)
 {
     struct pull_source *source = &pull->source;
     int number = errno;
+    if (source->response.conn && pull->dialling.via.count > 0)
+        weir_abort(source->response.conn);
     if (source->response.conn)
         http_response_end(&source->response);
     else

@@ -166,6 +166,18 @@ def test_proxies_and_machines_in_any_order(serve, sshd, socks, order):
     assert done.stdout == data
 
 
+def test_who_has_its_answer_waits_for_no_ssh(weir, tmp_path):
+    """The server keeps the connection for further questions; there are none, and ssh is ended before it sees an end."""
+    script = tmp_path / "ssh"
+    script.write_text("#!/bin/sh\necho 'debug2: channel 0: open confirm rwindow 1 rmax 1' >&2\nread request\n"
+                      "printf 'HTTP/1.1 200 OK\\r\\nContent-Length: 5\\r\\n\\r\\nhello'\ncat >/dev/null\n"
+                      f"echo saw its end >{tmp_path}/end\n")
+    script.chmod(0o755)
+    result = weir("pull", "--via", "ssh://box", "http://far.invalid/file", env={"WEIR_SSH": str(script)})
+    assert (result.returncode, result.stdout) == (0, b"hello"), result.stderr
+    assert not (tmp_path / "end").exists()
+
+
 def test_tls_goes_through_it(serve, sshd, tmp_path):
     authority = certificates.Authority(tmp_path)
     echo = serve("echo", "tls://127.0.0.1:0", "--cert", authority.issue("server"))
