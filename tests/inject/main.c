@@ -24,7 +24,7 @@
 #include <sanitizer/lsan_interface.h>
 #endif
 
-enum { CASES_MOST = 100, AT_ONCE = 3, FEWEST = 10000 };
+enum { CASES_MOST = 200, AT_ONCE = 3, FEWEST = 10000 };
 
 /* A sanitizer makes everything several times slower: it is given the first calls. */
 static struct extent extent = {.calls = WEIR__ASAN ? 2 : 8, .patience = WEIR__ASAN ? 4 : 1};
@@ -56,8 +56,10 @@ static const char *backend_name(weir_backend backend)
 static void add_job(const struct conversation *conversation, weir_backend backend)
 {
     struct outcome *outcome = mmap(NULL, sizeof *outcome, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (outcome == MAP_FAILED || job_count == CASES_MOST)
+    if (outcome == MAP_FAILED || job_count == CASES_MOST) {
+        fprintf(stderr, "%s: no room for one more case\n", conversation->name);
         abort();
+    }
     jobs[job_count++] = (struct job){.conversation = conversation, .backend = backend, .outcome = outcome};
 }
 

@@ -324,6 +324,8 @@ static int read_head(struct ear *ear)
     head[length - 1] = '\0';
     if (strstr(head, " 503 "))
         return 0;
+    if (strstr(head, " 408 ")) /* the request was ten seconds on its way */
+        return -1;
     const char *field = strstr(head, "icy-metaint: ");
     WEIR_SIM_CHECK(strstr(head, " 200 OK\r\n") && strstr(head, "icy-name: a  radio\r\n"));
     bool is_ogg = strstr(head, "Content-Type: application/ogg\r\n");
