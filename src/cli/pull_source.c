@@ -200,8 +200,8 @@ int pull_source_open(struct pull *pull, int64_t deadline)
 }
 
 /*
- * Keeps the error that there may be. What was asked has been answered, or is of no interest any more: ssh has nothing to
- * bring away, and is not waited for.
+ * Keeps the error that there may be. What was asked has been answered, or is of no interest any more: ssh has
+ * nothing to bring away, and is not waited for.
  */
 void pull_source_close(struct pull *pull)
 {

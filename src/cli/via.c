@@ -6,10 +6,12 @@
 
 const weir_option via_options[] = {
     {WEIR_OPTION_LIST, "via", 0, "URL", 0,
-     "goes there through another machine: ssh://[USER@]HOST[:PORT] by OpenSSH's ssh, as you have set it up, "
-     "socks5://HOST[:PORT] and http://HOST[:PORT] by a proxy, which may want USER:PASSWORD@ before HOST; names are "
-     "looked up there; may be given several times, the first is reached from here. A password is not seen by others "
-     "in a file, named by ?password-file=FILE at the end, or in WEIR_PROXY_PASSWORD"},
+     "goes there through another machine: ssh://[USER@]HOST[:PORT] by OpenSSH's ssh (WEIR_SSH names another), as you "
+     "have set it up, or as FILE has it with ?config=FILE at the end; with ?multiplex=yes one login is enough for all "
+     "that follow within a minute; socks5://HOST[:PORT] and http://HOST[:PORT] by a proxy, which may want "
+     "USER:PASSWORD@ before HOST; names are looked up there; may be given several times, the first is reached from "
+     "here. A password is not seen by others in a file, named by ?password-file=FILE at the end, or in "
+     "WEIR_PROXY_PASSWORD"},
     {0},
 };
 

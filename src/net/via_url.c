@@ -316,7 +316,7 @@ struct weir__via_list *weir__via_parse(const char *const *via)
         weir__fail_memory("via");
         return NULL;
     }
-    for (; via[list->count] != NULL; list->count++) {
+    for (; via != NULL && via[list->count] != NULL; list->count++) {
         if (list->count == WEIR__VIA_MOST)
             return refuse_many(list);
         if (parse_next(via[list->count], list) == 0)

@@ -121,8 +121,8 @@ def test_two_machines_are_one_behind_the_other(serve, start_sshd):
     done = ask("--via", url, "--via", second.url, echo.endpoint(), "hello")
     assert done.stdout == b"hello"
     assert "Accepted publickey" in first.said() and "Accepted publickey" in second.said()
-    line = error_of(ask("--via", f"ssh://{first.address}?config=/dev/null", "--via", second.url, echo.endpoint(), "hello",
-                        status=1))
+    line = error_of(ask("--via", f"ssh://{first.address}?config=/dev/null", "--via", second.url, echo.endpoint(),
+                        "hello", status=1))
     assert line.endswith("Host key verification failed."), line
 
 

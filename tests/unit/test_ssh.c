@@ -379,6 +379,8 @@ static void a_forward_that_fails_says_why(void)
     check_gone();
     check(!weir_forward_open(no_ssh, "db:5432", WEIR_S(20)));
     check_error(EINVAL, WEIR_ERROR_USAGE);
+    check(!weir_forward_open(NULL, "db:5432", WEIR_S(20)));
+    check_error(EINVAL, WEIR_ERROR_USAGE);
     check(!weir_forward_open(through_box, "unix:/x", WEIR_S(20)));
     check_error(EINVAL, WEIR_ERROR_USAGE);
     weir_forward_close(NULL);

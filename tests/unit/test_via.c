@@ -88,6 +88,7 @@ static void refused(const char *url, const char *sentence)
 static void each_mistake_has_its_words(void **state)
 {
     (void)state;
+    check(weir_check_via(NULL) == 0);
     refused("box", "box: it is to begin with ssh://, socks5:// or http://");
     refused("me:secret@box", "box: it is to begin with ssh://, socks5:// or http://");
     refused("", "via: a URL is missing that begins with ssh://, socks5:// or http://");
