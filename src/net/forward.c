@@ -37,6 +37,18 @@ static int parse_remote(const char *text, weir_endpoint *remote)
     return 0;
 }
 
+static int check_last(const struct weir__via_list *list, const weir_endpoint *remote)
+{
+    const struct weir__via *last = list->count == 0 ? NULL : &list->hops[list->count - 1];
+    if (last == NULL || last->kind != WEIR__VIA_SSH)
+        return weir_fail(WEIR_ERROR_USAGE, EINVAL, "forward", remote->text,
+                         "the last that it goes through is to be an ssh://");
+    if (last->multiplex)
+        return weir_fail(WEIR_ERROR_USAGE, EINVAL, "forward", last->shown,
+                         "multiplex has no meaning here: it is one ssh for all, which nobody else shares");
+    return 0;
+}
+
 /* What comes before the ssh hops at the end of the list: *first is the first of those. */
 static int go_before(struct weir__via_list *list, const struct weir__dialling *dialling, size_t *first,
                      weir_conn **earlier)
@@ -45,9 +57,6 @@ static int go_before(struct weir__via_list *list, const struct weir__dialling *d
     while (*first > 0 && list->hops[*first - 1].kind == WEIR__VIA_SSH)
         --*first;
     *earlier = NULL;
-    if (*first == list->count)
-        return weir_fail(WEIR_ERROR_USAGE, EINVAL, "forward", dialling->endpoint->text,
-                         "the last that it goes through is to be an ssh://");
     if (*first == 0)
         return 0;
     *earlier = weir__via_go_through(list, *first, dialling);
@@ -58,7 +67,7 @@ static int open_path(weir_forward *forward, struct weir__via_list *list, const s
 {
     size_t first;
     weir_conn *earlier;
-    if (weir__folder_make(forward->folder) < 0)
+    if (check_last(list, dialling->endpoint) < 0 || weir__folder_make(forward->folder) < 0)
         return -1;
     snprintf(forward->socket, sizeof forward->socket, "%s/0", forward->folder);
     snprintf(forward->endpoint, sizeof forward->endpoint, "unix:%s", forward->socket);

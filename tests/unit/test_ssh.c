@@ -372,12 +372,14 @@ static void a_forward_is_told_of_its_end(void)
 
 static void a_forward_that_fails_says_why(void)
 {
-    const char *const no_ssh[] = {"socks5://h", NULL};
+    const char *const no_ssh[] = {"socks5://h", NULL}, *const shared[] = {"ssh://box?multiplex=yes", NULL};
     ssh_is("echo 'me@box: Permission denied (publickey).' >&2; exit 255");
     check(!weir_forward_open(through_box, "db:5432", WEIR_S(20)));
     check_error(EACCES, WEIR_ERROR_SSH);
     check_gone();
     check(!weir_forward_open(no_ssh, "db:5432", WEIR_S(20)));
+    check_error(EINVAL, WEIR_ERROR_USAGE);
+    check(!weir_forward_open(shared, "db:5432", WEIR_S(20)));
     check_error(EINVAL, WEIR_ERROR_USAGE);
     check(!weir_forward_open(NULL, "db:5432", WEIR_S(20)));
     check_error(EINVAL, WEIR_ERROR_USAGE);
