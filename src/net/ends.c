@@ -155,6 +155,12 @@ static int64_t bound_of(const struct weir__end *end)
     return end->conn ? weir__conn_bound(end->conn, end->direction) : end->deadline;
 }
 
+/* Whether its bounds count: it waits for its descriptor, or for the rest of a message to TLS itself. */
+static bool waits(const struct weir__end *end)
+{
+    return end->blocked || (end->conn && end->direction == WEIR__WRITABLE && weir__tls_is_stuck(end->conn));
+}
+
 /* Adds all to the watches. Returns the soonest of the times that end the wait. */
 static int64_t add_all(struct weir__watches *watches, const struct waited *waited, int64_t until)
 {
@@ -162,7 +168,7 @@ static int64_t add_all(struct weir__watches *watches, const struct waited *waite
     for (size_t i = 0; i < waited->count; i++) {
         const struct weir__end *end = waited->ends[i];
         weir__watches_add(watches, watch_of(end), end->direction, end->blocked);
-        int64_t bound = end->blocked ? bound_of(end) : WEIR_FOREVER;
+        int64_t bound = waits(end) ? bound_of(end) : WEIR_FOREVER;
         int64_t again = end->conn && end->conn->secure ? weir__tls_look_again(end->conn, end->direction) : WEIR_FOREVER;
         bound = again < bound ? again : bound;
         until = bound < until ? bound : until;
@@ -175,7 +181,7 @@ static int time_passed(const struct waited *waited)
 {
     for (size_t i = 0; i < waited->count; i++) {
         const struct weir__end *end = waited->ends[i];
-        if (!end->blocked)
+        if (!waits(end))
             continue;
         errno = ETIMEDOUT;
         if (end->conn && weir__conn_wait_failed(end->conn, end->direction, end->step) < 0)

@@ -12,7 +12,7 @@
 int weir__conn_wait_room(weir_conn *conn, bool named)
 {
     if (weir__tls_is_stuck(conn))
-        return weir__conn_pause(conn, WEIR__WRITABLE, WEIR_MS(5), "send");
+        return weir__conn_pause(conn, WEIR__WRITABLE, weir__tls_pause(conn), "send");
     if (named && conn->scheme == WEIR_SCHEME_UNIX)
         return weir__conn_pause(conn, WEIR__WRITABLE, WEIR_MS(1), "send");
     return weir__conn_wait(conn, WEIR__WRITABLE, "send");

@@ -16,7 +16,9 @@ enum {
     DISCARDS_MOST = 64   /* receives of what nobody reads any more */
 };
 
-#define LOOK_AGAIN WEIR_MS(20)
+/* Between two looks at what nothing tells of: a quarter of the time for which nothing has gone, within these. */
+#define SHORTEST WEIR_MS(5)
+#define LONGEST  WEIR_MS(200)
 
 /* --- its life --- */
 
@@ -245,12 +247,18 @@ ssize_t weir__tls_send(weir_conn *conn, const void *data, size_t size, int flags
     return length;
 }
 
+int64_t weir__tls_pause(const weir_conn *conn)
+{
+    int64_t quarter = (weir__now() - atomic_load_explicit(&conn->side[1].progress, memory_order_relaxed)) / 4;
+    return quarter < SHORTEST ? SHORTEST : quarter < LONGEST ? quarter : LONGEST;
+}
+
 int64_t weir__tls_look_again(weir_conn *conn, int direction)
 {
     const struct weir__tls *tls = weir__tls_of(conn);
     bool writes = direction == WEIR__WRITABLE;
     bool look = writes ? tls->stuck : tls->owes && !atomic_load(&conn->side[1].busy);
-    return look ? weir__now() + LOOK_AGAIN : WEIR_FOREVER;
+    return look ? weir__now() + weir__tls_pause(conn) : WEIR_FOREVER;
 }
 
 /* --- the end --- */

@@ -115,6 +115,12 @@ static inline bool weir__tls_is_stuck(const weir_conn *conn)
 }
 
 /*
+ * How long to wait until the next look where nothing tells: longer and longer, so that a peer that leaves many in that
+ * state costs little.
+ */
+int64_t weir__tls_pause(const weir_conn *conn);
+
+/*
  * When whoever waits in that direction is to look again though nothing tells: while it is stuck; and a reader, while what
  * answers the peer lies in the outbox and nobody is writing. WEIR_FOREVER: not at all.
  */

@@ -246,6 +246,33 @@ static void a_copy_goes_on_after_it(void)
     forget_peer(&peer);
 }
 
+static void *copy_in_vain(void *arg)
+{
+    weir_conn **ends = arg;
+    check(weir_copy(ends[0], ends[1], NULL) == -1);
+    check_error(ETIMEDOUT, WEIR_ERROR_DEADLINE);
+    return NULL;
+}
+
+/* Nobody can hold it up by half a message: a write that does not go on has its limit. */
+static void a_copy_does_not_wait_for_it_for_ever(void)
+{
+    struct peer peer;
+    weir_conn *right[2], *conn = meet_peer(&peer);
+    static const struct weir__conn_limits limits = {
+        .idle = WEIR_FOREVER, .write = WEIR_MS(50), .message = WEIR_FOREVER};
+    weir__conn_set_limits(conn, &limits, WEIR_FOREVER);
+    check(weir_pair(SOCK_STREAM, right) == 0);
+    send_part(&peer, conn);
+    weir_conn *ends[2] = {conn, right[0]};
+    pthread_t copying = beside(copy_in_vain, ends);
+    check(weir_send_all(right[1], "x", 1) == 0);
+    join_beside(copying);
+    part(right);
+    weir_close(conn);
+    forget_peer(&peer);
+}
+
 static void an_end_is_said_after_it(void)
 {
     struct peer peer;
@@ -463,6 +490,7 @@ int main(void)
         EVERYWHERE(a_reader_beside_it_misses_nothing),
         EVERYWHERE(a_writer_that_waits_has_its_deadline),
         EVERYWHERE(a_copy_goes_on_after_it),
+        EVERYWHERE(a_copy_does_not_wait_for_it_for_ever),
         EVERYWHERE(an_end_is_said_after_it),
         EVERYWHERE(a_reader_is_told_of_what_the_end_has_received),
         EVERYWHERE(a_cut_in_the_middle_of_it_is_told),
