@@ -83,6 +83,24 @@ def test_the_next_is_tried_where_one_is_not_there(serve, upstream, refused, mp3)
     source.close()
 
 
+def test_the_next_is_tried_where_one_sends_no_audio(serve, upstream, peer, mp3):
+    address = upstream.address("http")
+    source = Source(address).read_head()
+    source.play(mp3)
+    wait_until(lambda: is_on(address, "live"))
+
+    def talk(connection):
+        connection.recv(65536)
+        connection.sendall(b"ICY 200 OK\r\ncontent-type: audio/mpeg\r\n\r\n" + 1000 * b"x")
+
+    server, here = relaying(serve, url_of(peer(talk).name, "/"), url_of(address))
+    listener = Listener(here, "/far")
+    listener.read_until(lambda body: len(live_frames(body)) > 50)
+    server.wait_for_text(r"has ended, 1000 bytes, of which \d+ were not audio")
+    listener.close()
+    source.close()
+
+
 def test_it_comes_back(serve, peer, mp3):
     """What it is fetched from, an old Shoutcast, ends and is there again; who listens stays."""
     connections = itertools.count(1)

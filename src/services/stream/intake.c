@@ -64,6 +64,11 @@ void intake_free(struct intake *intake)
     free(intake);
 }
 
+bool intake_known(const struct intake *intake)
+{
+    return intake->known;
+}
+
 uint64_t intake_dropped(const struct intake *intake)
 {
     return intake->dropped;

@@ -22,6 +22,9 @@ int intake_feed(struct intake *intake, const void *data, size_t size);
 /* No more comes: what is whole is written. As above. */
 int intake_end(struct intake *intake);
 
+/* Whether any frame or page was found so far. */
+bool intake_known(const struct intake *intake);
+
 /* Bytes that were no part of any frame or page; of tags and headers that are not passed on too. */
 uint64_t intake_dropped(const struct intake *intake);
 

@@ -3,6 +3,7 @@
  * something random in it, so that relays which lost the same server do not come back to it together.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../../http/client.h"
@@ -26,9 +27,10 @@ struct fetch {
     struct mount_source *to;
     struct intake *intake;
     struct icy_reader icy;
-    int64_t wanted; /* when somebody has listened last */
-    bool over;      /* nobody does any more, and who comes now begins another */
-    uint64_t bytes;
+    int64_t wanted;          /* when somebody has listened last */
+    bool over;               /* nobody does any more, and who comes now begins another */
+    uint64_t bytes, dropped; /* that came, and of these no audio */
+    bool known;              /* some was audio */
 };
 
 /* Whether to go on. Nobody is missed for a few seconds only. */
@@ -73,7 +75,7 @@ static int receive_all(struct fetch *fetch)
         if (take(fetch, piece, (size_t)length) < 0)
             return -1;
     }
-    return length < 0 ? -1 : 0;
+    return length < 0 ? -1 : intake_end(fetch->intake);
 }
 
 static int open_source(struct fetch *fetch)
@@ -100,6 +102,8 @@ static int open_source(struct fetch *fetch)
 
 static void close_source(struct fetch *fetch)
 {
+    fetch->known = fetch->intake && intake_known(fetch->intake);
+    fetch->dropped = fetch->intake ? intake_dropped(fetch->intake) : 0;
     intake_free(fetch->intake);
     if (fetch->to)
         mount_end(fetch->to);
@@ -107,7 +111,24 @@ static void close_source(struct fetch *fetch)
     fetch->to = NULL;
 }
 
-/* One URL. Whether something came of it. */
+static void tell_end(struct fetch *fetch, int result)
+{
+    const char *path = fetch->relay->path;
+    unsigned long long bytes = fetch->bytes, dropped = fetch->dropped;
+    char lost[80] = "";
+    if (dropped)
+        snprintf(lost, sizeof lost, ", of which %llu were not audio", dropped);
+    if (result == 0)
+        weir_log(WEIR_LOG_INFO, "stream: %s: the relay has ended, %llu bytes%s", path, bytes, lost);
+    else if (!goes_on(fetch))
+        return;
+    else if (bytes > 0)
+        weir_log(WEIR_LOG_WARNING, "stream: %s: %s, after %llu bytes%s", path, weir_error()->sentence, bytes, lost);
+    else
+        weir_log(WEIR_LOG_WARNING, "stream: %s: %s", path, weir_error()->sentence);
+}
+
+/* One URL. Whether something to be heard came of it: else the next is tried. */
 static bool fetch_url(struct fetch *fetch, const char *url)
 {
     const struct stream *stream = fetch->relay->relays->stream;
@@ -115,24 +136,21 @@ static bool fetch_url(struct fetch *fetch, const char *url)
                                  .agent = "weir/" WEIR_VERSION,
                                  .redirects = REDIRECTS,
                                  .deadline = weir_deadline(PATIENCE)};
-    const char *path = fetch->relay->path;
-    fetch->bytes = 0;
+    fetch->bytes = fetch->dropped = 0;
+    fetch->known = false;
     int result = http_get(url, &get, &fetch->response);
     if (result == 0) {
         weir_set_timeout(fetch->response.conn, stream->settings->source_timeout);
         result = open_source(fetch);
         if (result == 0) {
-            weir_log(WEIR_LOG_INFO, "stream: %s: relayed from %s", path, fetch->response.url.endpoint);
+            weir_log(WEIR_LOG_INFO, "stream: %s: relayed from %s", fetch->relay->path, fetch->response.url.endpoint);
             result = receive_all(fetch);
         }
         close_source(fetch);
         http_response_end(&fetch->response);
     }
-    if (result < 0 && goes_on(fetch))
-        weir_log(WEIR_LOG_WARNING, "stream: %s: %s", path, weir_error()->sentence);
-    else if (result == 0)
-        weir_log(WEIR_LOG_INFO, "stream: %s: the relay has ended, %llu bytes", path, (unsigned long long)fetch->bytes);
-    return fetch->bytes > 0;
+    tell_end(fetch, result);
+    return fetch->known;
 }
 
 /* --- again and again --- */
