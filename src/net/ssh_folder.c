@@ -11,14 +11,18 @@
 #include "base/system.h"
 #include "net/ssh.h"
 
-/* Unix sockets' paths are short, and ssh adds to that of a master. */
-enum { BASE_MOST = 32, OWN_MODE = 0700 };
+enum { BASE_MOST = 32, MASTERS_BASE_MOST = 24, OWN_MODE = 0700 };
+
+/* Unix sockets' paths are short: a master's has 8 digits of ours, 40 of ssh's, and 17 more while it is made. */
+_Static_assert(MASTERS_BASE_MOST + sizeof "/weir-4294967295/12345678" + 40 + 17 <=
+                   sizeof((struct sockaddr_un *)0)->sun_path,
+               "a master's path has room");
 
 /* The user's own folder of this session, if it is one that needs no quoting in command lines; else everybody's. */
-static const char *base(void)
+static const char *base(size_t most)
 {
     const char *runtime = getenv("XDG_RUNTIME_DIR");
-    if (runtime == NULL || *runtime != '/' || strlen(runtime) > BASE_MOST ||
+    if (runtime == NULL || *runtime != '/' || strlen(runtime) > most ||
         strspn(runtime, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-") != strlen(runtime))
         return "/tmp";
     struct stat status;
@@ -29,7 +33,7 @@ int weir__folder_make(char path[WEIR__FOLDER_SIZE])
 {
     uint64_t number;
     weir_random(&number, sizeof number);
-    snprintf(path, WEIR__FOLDER_SIZE, "%s/weir-%016" PRIx64, base(), number);
+    snprintf(path, WEIR__FOLDER_SIZE, "%s/weir-%016" PRIx64, base(BASE_MOST), number);
     if (weir__system()->mkdir(path, OWN_MODE) == 0)
         return 0;
     int result = weir__fail_system(errno, "mkdir", path);
@@ -54,7 +58,7 @@ void weir__folder_remove(const char *path)
 int weir__folder_of_masters(char path[WEIR__FOLDER_SIZE])
 {
     struct stat status;
-    snprintf(path, WEIR__FOLDER_SIZE, "%s/weir-%u", base(), (unsigned)geteuid());
+    snprintf(path, WEIR__FOLDER_SIZE, "%s/weir-%u", base(MASTERS_BASE_MOST), (unsigned)geteuid());
     if (weir__system()->mkdir(path, OWN_MODE) < 0 && errno != EEXIST)
         return weir__fail_system(errno, "mkdir", path);
     if (weir__system()->lstat(path, &status) < 0)
