@@ -96,7 +96,7 @@ def test_https_and_http_are_endpoints_too(secure_peer, peer, authority, weir):
 
 def test_a_server_that_says_nothing_or_goes(peer, weir):
     silent = peer(read_to_end).endpoint.replace("tcp:", "tls:")
-    done = weir("ask", silent, "hello", "--timeout", "300ms")
+    done = weir("ask", silent, "hello", "--timeout", f"{seconds(1)}s")
     assert done.returncode == 3 and b"handshake" in done.stderr
     gone = peer(lambda connection: connection.recv(1000)).endpoint.replace("tcp:", "tls:")
     done = weir("ask", gone, "hello")
