@@ -60,8 +60,8 @@ static void check_names(struct media *media, const char *const *expected)
 static void order(void **state)
 {
     (void)state;
-    static const char *const rising[] = {"",    "2.mp3", "10.mp3", "010a.mp3", "a/1", "a/2",  "a/10",
-                                         "a b", "A1",    "a2",     "B",        "b1",  "z9z8", "z9z10"};
+    static const char *const rising[] = {"",   "2.mp3", "10.mp3", "010a.mp3", "a/1", "a/2", "a/10", "a b",  "A1",
+                                         "a2", "B",     "b1",     "C/1",      "C/2", "c/1", "z9z8", "z9z10"};
     for (size_t i = 1; i < sizeof rising / sizeof *rising; i++) {
         assert_true(media_compare(rising[i - 1], rising[i]) < 0);
         assert_true(media_compare(rising[i], rising[i - 1]) > 0);

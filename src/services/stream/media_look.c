@@ -68,6 +68,13 @@ static int rank(char character)
     return byte == '\0' ? 0 : byte == '/' ? 1 : 1 + tolower(byte);
 }
 
+static int compare_exactly(const char *one, size_t length, const char *other, size_t others)
+{
+    int order = memcmp(one, other, length < others ? length : others);
+    return order ? order : (length > others) - (length < others);
+}
+
+/* Folders that differ in their letters' case, or in zeros, alone are two, whose files are not mixed. */
 int media_compare(const char *one, const char *other)
 {
     const char *a = one, *b = other;
@@ -75,6 +82,8 @@ int media_compare(const char *one, const char *other)
         int order;
         if (isdigit((unsigned char)*a) && isdigit((unsigned char)*b))
             order = compare_numbers(&a, &b);
+        else if (*a == '/' && *b == '/')
+            order = compare_exactly(one, (size_t)(a++ - one), other, (size_t)(b++ - other));
         else
             order = rank(*a++) - rank(*b++);
         if (order)
