@@ -112,6 +112,21 @@ def test_raw_has_nothing_to_send(serve, tmp_path):
     server.wait_for_text(r"^weir: warning: stream: none of the media is MPEG audio by its name: nothing to send$")
 
 
+def test_a_file_that_cannot_be_read(serve, kept):
+    """It opens, and then fails: the raw stream must not look whole, the radio goes on."""
+    first = kept / "music" / "1 cbr.mp3"
+    server = serve("stream", "tcp://127.0.0.1:0", "http://127.0.0.1:0", "--media", first, "--media", "/proc/self/mem",
+                   "--media", first, "--no-loop", *LARGE)
+    with server.connect("tcp://") as client, pytest.raises(ConnectionResetError):
+        read_to_end(client)
+    server.wait_for_text(r"^weir: warning: stream: read /proc/\d+/mem: input/output error: cut off$")
+    listener = Listener(server.address("http"))
+    expected = 2 * (kept / "bare" / "1 cbr.mp3").read_bytes()
+    assert listener.read(len(expected)) == expected
+    listener.close()
+    server.wait_for_text(r"^weir: warning: radio: read /proc/\d+/mem: input/output error: on to the next$")
+
+
 def test_standard_input_goes_to_one_at_a_time(serve, kept):
     reading, writing = os.pipe()
     with open(reading, "rb") as source, open(writing, "wb", buffering=0) as sink:

@@ -125,7 +125,7 @@ static int play_frames(struct player *player, struct frame_reader *reader, const
     if (result < 0 && is_over(player))
         return -1;
     if (result < 0)
-        weir_log(WEIR_LOG_WARNING, "radio: %s: on to the next", weir_error()->sentence);
+        weir_log(WEIR_LOG_WARNING, "radio: read %s: %s: on to the next", name, weir_error()->reason);
     else if (reader->frames == 0)
         weir_log(WEIR_LOG_WARNING, "radio: %s: there is no MPEG audio in it: skipped", name);
     return 0;

@@ -3,6 +3,7 @@
  * reads; then its connection ends. Without media it is a minute of the tone.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "stream.h"
 #include "tone.h"
@@ -19,6 +20,17 @@ static int send_tone(weir_conn *conn)
     return result;
 }
 
+/* What cannot be read any further must not look as if it had been all: a line, and a reset. Returns -1. */
+static int fail_copy(weir_conn *conn, const char *name)
+{
+    const weir_error_info *error = weir_error();
+    if (strcmp(error->step, "read") != 0 || weir_cancelled())
+        return -1; /* the client has gone, or the service ends */
+    weir_log(WEIR_LOG_WARNING, "stream: read %s: %s: cut off", name, error->reason);
+    weir_abort(conn);
+    return -1;
+}
+
 /* A file that cannot be opened is passed over; -1: the client has gone, or what it was sent cannot go on. */
 static int send_file(weir_conn *conn, const struct media_file *file)
 {
@@ -30,8 +42,9 @@ static int send_file(weir_conn *conn, const struct media_file *file)
         return 0;
     }
     int64_t sent = weir_copy_from_file(conn, opened, UINT64_MAX, WEIR_FOREVER);
+    int result = sent < 0 ? fail_copy(conn, file->path) : 0;
     weir_file_close(opened);
-    return sent < 0 ? -1 : 0;
+    return result;
 }
 
 static int send_files(weir_conn *conn, const struct media_list *list)
@@ -64,7 +77,7 @@ static int send_stdin(weir_conn *conn, struct media *media)
     if (sent == 0)
         weir_log(WEIR_LOG_WARNING, "stream: standard input has ended: nothing of it for %s",
                  weir_peer_endpoint(conn, peer, sizeof peer));
-    return sent < 0 ? -1 : 0;
+    return sent < 0 ? fail_copy(conn, "standard input") : 0;
 }
 
 static int send_media(weir_conn *conn, struct media *media)
