@@ -433,7 +433,7 @@ static void who_is_set_forward_gets_the_header(void **state)
     write_frames(hearing.around.reel, 50, true);
     assert_int_equal(reel_set_header(hearing.around.reel, "header", 6), 0);
     write_frames(hearing.around.reel, 250, true); /* of which 70,000 bytes are no longer behind */
-    mounts_stop(hearing.around.mounts); /* so that it is one turn */
+    mounts_stop(hearing.around.mounts);           /* so that it is one turn */
     listener_run(&hearing.listener);
     assert_int_equal(weir_read_exactly(hearing.pair[1], data, sizeof data), 0);
     assert_memory_equal(data, "header", 6);
