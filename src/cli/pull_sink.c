@@ -39,7 +39,7 @@ static int open_stdout(struct pull *pull)
 
 /* --- players --- */
 
-enum { WORDS_MOST = 32 };
+enum { WORDS_MOST = 32, COMMAND_MOST = 1024 };
 
 /* In the order of preference. */
 static const struct player {
@@ -78,12 +78,17 @@ static const struct player *find_player(const char *name)
 /* The command that --player gives, taken apart at white space. */
 static weir_process *start_command(const char *command)
 {
-    char text[1024], *rest;
+    char text[COMMAND_MOST], *rest, *word;
     const char *words[WORDS_MOST + 1] = {NULL};
     size_t count = 0;
-    snprintf(text, sizeof text, "%s", command);
-    for (char *word = strtok_r(text, " \t", &rest); word && count < WORDS_MOST; word = strtok_r(NULL, " \t", &rest))
+    bool fits = snprintf(text, sizeof text, "%s", command) < COMMAND_MOST;
+    for (word = strtok_r(text, " \t", &rest); word && count < WORDS_MOST; word = strtok_r(NULL, " \t", &rest))
         words[count++] = word;
+    if (!fits || word) {
+        weir_fail(WEIR_ERROR_USAGE, E2BIG, "play", "--player", "more than %d words, or %d characters", WORDS_MOST,
+                  COMMAND_MOST - 1);
+        return NULL;
+    }
     const struct player *known = count == 1 ? find_player(words[0]) : NULL;
     return known ? start_player(known) : start(words);
 }

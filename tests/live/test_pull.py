@@ -406,3 +406,5 @@ def test_a_player_that_quits_ends_it(site):
 def test_a_player_that_fails(site):
     fails(pull(site(answer(b"music")).url, "--player", "false"), 1, "play false: it ended with status 1")
     assert pull(site(answer(b"music")).url, "--player", "no-such-player").returncode == 1
+    for command in "true " * 33, "true " + "x" * 1100:
+        fails(pull(site(answer(b"music")).url, "--player", command), 2, "more than 32 words, or 1023 characters")
