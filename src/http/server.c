@@ -81,9 +81,9 @@ static void linger(weir_conn *conn)
 {
     char *data;
     ssize_t length;
+    weir_set_deadline(conn, WEIR_READ_WRITE, weir_deadline(LINGER_TIME)); /* by TLS the end is said, to who reads */
     if (weir_shutdown(conn, SHUT_WR) < 0)
         return;
-    weir_set_deadline(conn, WEIR_READ, weir_deadline(LINGER_TIME));
     for (size_t taken = 0; taken < LINGER_MOST && (length = weir_receive(conn, &data)) > 0;)
         taken += (size_t)length;
     weir_release(conn);
