@@ -32,13 +32,13 @@ static const char *take(const struct http_head *head, const char *name, char *te
 static const char *bitrate_of_list(const char *list)
 {
     static const char name[] = "bitrate=";
-    while (list && strncasecmp(list, name, strlen(name)) != 0) {
+    if (!list)
+        return NULL;
+    while (*list && strncasecmp(list, name, strlen(name)) != 0) {
         list += strcspn(list, ";");
         list += strspn(list, "; \t");
-        if (!*list)
-            return NULL;
     }
-    return list ? list + strlen(name) : NULL;
+    return *list ? list + strlen(name) : NULL;
 }
 
 /* kbit/s; "128", or "Quality 0" and other words, which are none. */
