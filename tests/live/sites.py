@@ -6,6 +6,8 @@ import re
 import socket
 import ssl
 
+import pytest
+
 from conftest import Peer
 
 
@@ -91,3 +93,17 @@ class Site:
 
     def close(self):
         self.peer.close()
+
+
+@pytest.fixture
+def site():
+    """Starts servers of HTTP: site(lambda request: answer(b"body")), or with a body alone."""
+    sites = []
+
+    def start(reply, **options):
+        sites.append(Site(reply if callable(reply) else lambda _: reply, **options))
+        return sites[-1]
+
+    yield start
+    for each in sites:
+        each.close()

@@ -9,24 +9,10 @@ import pytest
 from certificates import Authority, server_context
 from conftest import WEIR, environment, run_weir, seconds
 from proxies import Http, Socks
-from sites import Site, answer, chunked, head
+from sites import answer, chunked, head, site  # pylint: disable=unused-import
 from talk import pattern, read_to_end, reset
 
 DATA = pattern(3_000_000)
-
-
-@pytest.fixture
-def site():
-    """Starts servers of HTTP: site(lambda request: answer(b"body")), or with a body alone."""
-    sites = []
-
-    def start(reply, **options):
-        sites.append(Site(reply if callable(reply) else lambda _: reply, **options))
-        return sites[-1]
-
-    yield start
-    for each in sites:
-        each.close()
 
 
 def pull(*arguments, **options):

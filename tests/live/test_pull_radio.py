@@ -11,24 +11,11 @@ import time
 import pytest
 
 from conftest import WEIR, environment, run_weir, seconds
-from sites import Site, answer, chunked, head, metadata, title
+from sites import answer, chunked, head, metadata, title, site  # pylint: disable=unused-import
 from talk import pattern, read_to_end
 
 AUDIO = pattern(40_000)
 MPEG = "Content-Type: audio/mpeg"
-
-
-@pytest.fixture
-def site():
-    sites = []
-
-    def start(reply, **options):
-        sites.append(Site(reply if callable(reply) else lambda _: reply, **options))
-        return sites[-1]
-
-    yield start
-    for each in sites:
-        each.close()
 
 
 def pull(*arguments, **options):
