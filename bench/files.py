@@ -10,7 +10,6 @@ CPU time of the server's process. With --check the exit status is 1 where a bar 
 CPU time at most, within 5 %.
 """
 import argparse
-import contextlib
 import os
 import re
 import shutil
@@ -36,20 +35,6 @@ http {{
     server {{ listen 127.0.0.1:{port}; root {folder}/files; }}
 }}
 """
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return one.getsockname()[1]
-
-
-def await_port(port):
-    end = time.monotonic() + harness.READY_SECONDS
-    while time.monotonic() < end:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.02)
-    raise SystemExit(f"files.py: nobody listens on port {port}")
 
 
 def cpu_seconds(process):
@@ -90,7 +75,7 @@ class Servers:
             for _ in range(self.size // len(FRAMES)):
                 file.write(FRAMES)
             self.size = file.tell()
-        self.ports = {"nginx": free_port(), "files": free_port(), "tcp": free_port()}
+        self.ports = {"nginx": harness.free_port(), "files": harness.free_port(), "tcp": harness.free_port()}
         (self.folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=self.ports["nginx"]))
         cpu = harness.two_cpus()[0]
         client = harness.two_cpus()[1]
@@ -100,7 +85,7 @@ class Servers:
                                     f"http://127.0.0.1:{self.ports['files']}", "--workers", "1", "--media",
                                     str(self.folder / "files")], cpu, stderr=self.log)
         for port in self.ports.values():
-            await_port(port)
+            harness.await_listener(port)
         os.sched_setaffinity(0, {client})
 
     def measure(self, name):

@@ -1,9 +1,11 @@
 """Runs one server under one load, each on a CPU of its own, and says what it cost."""
 
+import contextlib
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -62,6 +64,22 @@ def missing(server, build):
 def last_line(text):
     lines = text.decode(errors="replace").strip().splitlines()
     return lines[-1] if lines else "no reason given"
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    """One that nobody has at the moment."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def await_listener(port):
+    end = time.monotonic() + READY_SECONDS
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.02)
+    raise SystemExit(f"bench: nobody listens on port {port}")
 
 
 def await_port(process, output):

@@ -52,15 +52,6 @@ def free_ports(count):
         return [one.getsockname()[1] for one in sockets]
 
 
-def await_port(port):
-    end = time.monotonic() + harness.READY_SECONDS
-    while time.monotonic() < end:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.02)
-    raise SystemExit(f"pull.py: nobody listens on port {port}")
-
-
 def serve_until_close(port, path):
     """A client after the other gets the file, and then its end."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -98,7 +89,7 @@ class Servers:
         self.processes.append(harness.pinned([sys.executable, __file__, "--serve", str(self.closing), str(self.file)],
                                              cpu))
         for port in (self.plain, self.secure, self.closing):
-            await_port(port)
+            harness.await_listener(port)
 
     def start_nginx(self, cpu):
         text = NGINX.format(folder=self.folder, plain=self.plain, secure=self.secure)
